@@ -1,0 +1,38 @@
+{#
+  dbt-sqlite commits the drop of a table before it begins to create the new one: a reader meets
+  "no such table" for as long as the model takes, and a kill leaves it gone. A write as the first
+  statement of the transaction holds SQLite's write lock over both.
+#}
+
+{% macro wait_for_other_writers() %}
+  {{ return(adapter.dispatch('wait_for_other_writers', 'spotify')()) }}
+{% endmacro %}
+
+{% macro default__wait_for_other_writers() %}{% endmacro %}
+
+{% macro sqlite__wait_for_other_writers() %}
+  pragma busy_timeout = 300000
+{% endmacro %}
+
+
+{% macro hold_the_write_lock() %}
+  {{ return(adapter.dispatch('hold_the_write_lock', 'spotify')()) }}
+{% endmacro %}
+
+{% macro default__hold_the_write_lock() %}{% endmacro %}
+
+{% macro sqlite__hold_the_write_lock() %}
+  {# A select here would take a read lock, which SQLite then cannot upgrade. #}
+  delete from _write_gate where 0
+{% endmacro %}
+
+
+{#
+  Says which load a model has seen, in the transaction that builds it. What compares it with the
+  newest load knows that a run died half-way.
+#}
+{% macro record_watermark() %}
+  insert into model_watermarks (model, load_id)
+  select '{{ this.identifier }}', coalesce(max(load_id), 0) from loads where true
+  on conflict (model) do update set load_id = excluded.load_id
+{% endmacro %}

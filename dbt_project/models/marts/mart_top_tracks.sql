@@ -1,0 +1,65 @@
+with
+
+plays as (
+
+    select * from {{ ref('fct_plays') }}
+    where is_counted = 1 and content_type = 'track'
+
+),
+
+-- A track's names can change over the years: the newest ones are shown.
+named as (
+
+    select
+        account_id,
+        track_uri,
+        track_name,
+        artist_name,
+        row_number() over (
+            partition by account_id, track_uri
+            order by ended_at desc, play_id
+        ) as newest_first
+    from plays
+
+),
+
+counted as (
+
+    select
+        account_id,
+        track_uri,
+        cast(count(*) as {{ dbt.type_bigint() }}) as plays,
+        cast(sum(ms_played) as {{ dbt.type_bigint() }}) as ms_played,
+        cast(
+            sum(case when ms_played_is_estimated = 1 then ms_played else 0 end)
+            as {{ dbt.type_bigint() }}
+        ) as ms_played_estimated,
+        cast(min(ended_at) as {{ dbt.type_string() }}) as first_played_at,
+        cast(max(ended_at) as {{ dbt.type_string() }}) as last_played_at
+    from plays
+    group by account_id, track_uri
+
+)
+
+select
+    counted.account_id,
+    counted.track_uri,
+    named.track_name,
+    named.artist_name,
+    counted.plays,
+    counted.ms_played,
+    counted.ms_played_estimated,
+    counted.first_played_at,
+    counted.last_played_at,
+    cast(
+        row_number() over (
+            partition by counted.account_id
+        order by counted.plays desc, counted.ms_played desc, counted.track_uri
+        ) as {{ dbt.type_bigint() }}
+    ) as track_rank
+from counted
+inner join named
+    on
+        counted.account_id = named.account_id
+        and counted.track_uri = named.track_uri
+        and named.newest_first = 1

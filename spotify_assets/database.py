@@ -1,0 +1,55 @@
+"""SQLite as this project opens it. Which tables there are is said elsewhere.
+
+Writers begin with BEGIN IMMEDIATE, so a transaction never fails half-way for want of the lock,
+and wait minutes for a foreign one. Readers open the file read-only. Nothing is pooled: a
+connection never crosses a fork, and no idle one holds an old snapshot.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import NullPool
+
+BUSY_TIMEOUT_SECONDS = 300
+
+
+def writer(path: Path) -> Engine:
+    """An engine whose every transaction holds SQLite's write lock from its first statement."""
+    engine = _engine(lambda: sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS), "begin immediate")
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.execute("pragma foreign_keys = on")
+
+    return engine
+
+
+def reader(path: Path) -> Engine:
+    """A read-only engine; each transaction sees one state of the database.
+
+    Connecting raises `sqlalchemy.exc.OperationalError` where the file does not exist.
+    """
+    address = f"{path.as_uri()}?mode=ro"
+    return _engine(
+        lambda: sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_SECONDS), "begin"
+    )
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
+    def create() -> sqlite3.Connection:
+        connection = connect()
+        connection.isolation_level = None  # BEGIN is ours, not the driver's
+        return connection
+
+    engine = create_engine("sqlite://", creator=create, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

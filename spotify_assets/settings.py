@@ -1,0 +1,147 @@
+"""Where everything is and how Spotify is reached: read once from the environment and `.env`.
+
+The environment wins over `.env`. Nothing here opens a file other than `.env`, creates a folder
+or fails because a credential is missing: what needs one says so when it needs it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LOOPBACK_HOSTS = ("127.0.0.1", "::1")
+
+# Spotify counts calls per developer account; 96 looks a day stay far inside what is allowed.
+LOOK_EVERY_SECONDS = 15 * 60
+LOOK_EVERY_SECONDS_IN_SANDBOX = 30
+
+
+class SettingsError(Exception):
+    """A setting that cannot work; the message names it and says what would."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Typed settings; every path is absolute."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
+    api_url: str
+    accounts_url: str
+    data: Path
+    timezone: str
+    dagster_home: Path
+
+    @classmethod
+    def load(
+        cls, environ: Mapping[str, str] | None = None, env_file: Path | None = CHECKOUT / ".env"
+    ) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            SettingsError: an address that is neither https nor plain http on the loopback.
+        """
+        values = {**_read(env_file), **(os.environ if environ is None else environ)}
+
+        def value(name: str, default: str = "") -> str:
+            return (values.get(name) or "").strip() or default
+
+        return cls(
+            client_id=value("SPOTIFY_CLIENT_ID"),
+            client_secret=value("SPOTIFY_CLIENT_SECRET"),
+            redirect_uri=value("SPOTIFY_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
+            api_url=_address("SPOTIFY_API_URL", value("SPOTIFY_API_URL", "https://api.spotify.com/v1")),
+            accounts_url=_address(
+                "SPOTIFY_ACCOUNTS_URL", value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
+            ),
+            data=_folder(value("SPOTIFY_ASSETS_DATA", "data")),
+            timezone=value("SPOTIFY_TIMEZONE"),
+            dagster_home=_folder(value("DAGSTER_HOME", "dagster_home")),
+        )
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.data / "spotify.db"
+
+    @property
+    def state_path(self) -> Path:
+        return self.data / "state.db"
+
+    @property
+    def tokens(self) -> Path:
+        return self.data / "tokens"
+
+    @property
+    def locks(self) -> Path:
+        return self.data / "locks"
+
+    @property
+    def dagster_storage(self) -> Path:
+        return self.data / "dagster"
+
+    @property
+    def dbt_target(self) -> Path:
+        """Where dbt runs leave their artifacts: beside the data that they describe."""
+        return self.data / "dbt" / "target"
+
+    @property
+    def dbt_schemas(self) -> Path:
+        """An empty folder: dbt-sqlite attaches every `*.db` in the folder that it is given."""
+        return self.data / "dbt" / "schemas"
+
+    @property
+    def look_every_seconds(self) -> int:
+        """How often the sensor asks Spotify; a sandbox on this machine has no quota to protect."""
+        return LOOK_EVERY_SECONDS_IN_SANDBOX if _is_loopback(self.api_url) else LOOK_EVERY_SECONDS
+
+    def environment(self) -> dict[str, str]:
+        """All settings as variables, for a child process that must see exactly these.
+
+        Every name is present, so that nothing in a `.env` can fill a gap.
+        """
+        return {
+            "SPOTIFY_CLIENT_ID": self.client_id,
+            "SPOTIFY_CLIENT_SECRET": self.client_secret,
+            "SPOTIFY_REDIRECT_URI": self.redirect_uri,
+            "SPOTIFY_API_URL": self.api_url,
+            "SPOTIFY_ACCOUNTS_URL": self.accounts_url,
+            "SPOTIFY_ASSETS_DATA": str(self.data),
+            "SPOTIFY_TIMEZONE": self.timezone,
+            "DAGSTER_HOME": str(self.dagster_home),
+            # dagster.yaml cannot join paths, so the folder below the data folder has its own name.
+            "SPOTIFY_ASSETS_DAGSTER": str(self.dagster_storage),
+        }
+
+    def make_data_folder(self) -> None:
+        """Create the data folder, readable by its owner alone, where it is absent."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _read(env_file: Path | None) -> dict[str, str]:
+    if env_file is None or not env_file.is_file():
+        return {}
+    return {name: text for name, text in dotenv_values(env_file).items() if text is not None}
+
+
+def _folder(text: str) -> Path:
+    # Relative to the checkout, not to the working directory: cron starts in the home folder.
+    return (CHECKOUT / Path(text).expanduser()).absolute()
+
+
+def _is_loopback(address: str) -> bool:
+    return urlsplit(address).hostname in LOOPBACK_HOSTS
+
+
+def _address(name: str, address: str) -> str:
+    scheme = urlsplit(address).scheme
+    if scheme == "https" or (scheme == "http" and _is_loopback(address)):
+        return address.rstrip("/")
+    raise SettingsError(
+        f"{name} is {address!r}: tokens travel only over https, or http to 127.0.0.1. "
+        "Change it in .env or in the environment."
+    )

@@ -1,0 +1,50 @@
+"""A look: one call for recently-played, committed as received before anything else is done.
+
+The only writer of landed pages. Draining them is the raw asset's part.
+"""
+
+from dataclasses import dataclass
+
+from spotify_assets.settings import Settings
+from spotify_assets.spotify import recently_played
+from spotify_assets.spotify.authorization import OAuthApp, StoredLogin
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.errors import SpotifyError
+from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.spotify.state import State
+from spotify_assets.spotify.token_store import TokenStore
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look came to: a page that is new to us, the same page again, or an error."""
+
+    account_id: str
+    new_page: bool
+    error: str | None
+
+
+def look(settings: Settings, state: State, account_id: str, retrying: Retrying) -> Look:
+    """Ask Spotify once for the account's last plays and land the answer.
+
+    A failure is recorded with the account and returned, so that the other accounts are served.
+    """
+    login = StoredLogin(OAuthApp(settings), TokenStore(settings.tokens), account_id)
+    client = SpotifyClient(settings.api_url, login, retrying)
+    try:
+        answer = client.get(recently_played.PATH, limit=recently_played.LARGEST_PAGE)
+        recently_played.items(answer.json)
+    except SpotifyError as error:
+        state.record_failed_look(account_id, str(error))
+        return Look(account_id, new_page=False, error=str(error))
+    page = state.land(account_id, answer.text, answer.date)
+    return Look(account_id, new_page=page is not None, error=None)
+
+
+def look_at_all(settings: Settings, state: State, retrying: Retrying) -> list[Look]:
+    """One look for each account, in their order."""
+    return [
+        look(settings, state, account.account_id, retrying)
+        for account in state.accounts()
+        if account.authorized_at is not None
+    ]

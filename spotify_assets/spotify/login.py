@@ -1,0 +1,193 @@
+"""The login: a person agrees in a browser, the answer comes to the loopback or is pasted.
+
+What happens to the code is `authorization`'s part. This module opens the door for one answer
+and closes it again.
+"""
+
+import html
+import os
+import queue
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+from spotify_assets.settings import LOOPBACK_HOSTS, Settings
+from spotify_assets.spotify.authorization import FreshLogin, OAuthApp
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.errors import BadAnswer, LoginFailed
+from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.spotify.state import Account, Identity, State
+from spotify_assets.spotify.token_store import TokenStore
+
+WAIT_SECONDS = 600
+
+
+def login(
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    *,
+    account_id: str | None = None,
+    open_browser: Callable[[str], object] | None = None,
+    tell: Callable[[str], object] = print,
+) -> Account:
+    """Log one Spotify user in and store the login.
+
+    Args:
+        account_id: the account's name here; by default Spotify's user id.
+        open_browser: shows the page where the person agrees; by default the machine's browser,
+            where it has a screen.
+        tell: says to the person what to do.
+
+    Raises:
+        LoginFailed: refused, forged, for another user, or nobody answered.
+        SpotifyError: Spotify could not be reached.
+    """
+    if not settings.client_id:
+        raise LoginFailed(
+            "SPOTIFY_CLIENT_ID is not set. Create an app in Spotify's developer dashboard (the "
+            "README shows how) and put its client id into .env."
+        )
+    app = OAuthApp(settings)
+    session, address, state_sent = app.authorization_request()
+    with _answers(settings.redirect_uri) as answers:
+        tell(f"Agree in your browser:\n\n  {address}\n")
+        tell("On a machine without a browser: open it elsewhere, agree, paste the final address.")
+        (open_browser or _open_machines_browser)(address)
+        answer = _first(answers)
+    token = app.exchange(session, _code(answer, state_sent))
+    identity = _identity(SpotifyClient(settings.api_url, FreshLogin(token), Retrying.patient()))
+    try:
+        account = state.attach(identity, account_id, token.authorized_at)
+    except ValueError as error:
+        raise LoginFailed(str(error)) from None
+    with store.lock(account.account_id):
+        store.save(account.account_id, token)
+    return account
+
+
+def _identity(client: SpotifyClient) -> Identity:
+    profile = client.get("me").json
+    user_id = profile.get("id")
+    if not isinstance(user_id, str) or not user_id:
+        raise BadAnswer("Spotify did not say who logged in. Run: spotify-assets login")
+    return Identity(user_id, _text(profile.get("account_id")), _text(profile.get("display_name")))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _code(answer: str, state_sent: str) -> str:
+    """The authorization code in the final address, after its state was checked."""
+    parameters = {name: values[0] for name, values in parse_qs(urlsplit(answer).query).items()}
+    if not secrets.compare_digest(parameters.get("state", "").encode(), state_sent.encode()):
+        raise LoginFailed(
+            "The answer does not belong to this login (its state differs), so it was not used. "
+            "Run: spotify-assets login"
+        )
+    if "error" in parameters:
+        raise LoginFailed(
+            f"Spotify reports {parameters['error']!r}: access was not granted. "
+            "Run spotify-assets login again and choose Agree."
+        )
+    if "code" not in parameters:
+        raise LoginFailed("The address holds no code. Paste it whole: spotify-assets login")
+    return parameters["code"]
+
+
+@contextmanager
+def _answers(redirect_uri: str) -> Iterator["queue.Queue[str]"]:
+    """A queue of final addresses: from the callback server and from standard input."""
+    answers: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read_pasted, args=(answers,), daemon=True).start()
+    with _callback_server(redirect_uri, answers.put):
+        yield answers
+
+
+def _first(answers: "queue.Queue[str]") -> str:
+    try:
+        return answers.get(timeout=WAIT_SECONDS)
+    except queue.Empty:
+        raise LoginFailed(
+            f"Nobody agreed within {WAIT_SECONDS // 60} minutes. Run: spotify-assets login"
+        ) from None
+
+
+@contextmanager
+def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterator[None]:
+    """Serve the redirect URI on the loopback until the caller has its answer."""
+    parts = urlsplit(redirect_uri)
+    if parts.hostname == "localhost":
+        raise LoginFailed(
+            "Spotify no longer accepts localhost: use http://127.0.0.1:8765/callback as "
+            "SPOTIFY_REDIRECT_URI and in the app's settings."
+        )
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
+        yield  # an address that we cannot serve: the person pastes the answer
+        return
+
+    # Flask costs 0.3 s of start-up that no other command should pay.
+    from flask import Flask, request
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        """Writes no request line: it would hold the code."""
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
+
+    callback = Flask(__name__)
+
+    @callback.get(parts.path or "/")
+    def _callback() -> str:
+        take(request.url)
+        refusal = request.args.get("error")
+        text = f"Not connected: {refusal}" if refusal else "Thank you. The login goes on"
+        return f"<!doctype html><title>spotify-assets</title><p>{html.escape(text)}; you can close this page."
+
+    try:
+        family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
+        listener = socket.create_server((parts.hostname, parts.port), family=family)
+    except OSError:
+        raise LoginFailed(
+            f"Port {parts.port} is taken, so Spotify's answer could not reach us. End what uses "
+            "it, or change SPOTIFY_REDIRECT_URI here and in the app's settings."
+        ) from None
+    server = make_server(
+        parts.hostname, parts.port, callback, request_handler=Quiet, fd=listener.fileno()
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        listener.close()
+
+
+def _read_pasted(answers: "queue.Queue[str]") -> None:
+    # os.read, not input(): a thread that waits in sys.stdin aborts the interpreter's shutdown.
+    pasted = b""
+    try:
+        while chunk := os.read(sys.stdin.fileno(), 4096):
+            pasted += chunk
+            if b"\n" in pasted and pasted.strip():
+                answers.put(pasted.decode("utf-8", "replace").strip())
+                return
+    except (OSError, ValueError, AttributeError):  # no standard input, as under cron
+        return
+
+
+def _open_machines_browser(address: str) -> None:
+    # Without a screen, webbrowser would start a text browser inside this terminal.
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get(
+        "WAYLAND_DISPLAY"
+    ):
+        webbrowser.open(address)

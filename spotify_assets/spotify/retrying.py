@@ -1,0 +1,66 @@
+"""When to ask again: connection errors, 5xx, and 429 with a Retry-After worth waiting for.
+
+Only GET is repeated. A token request is not: with rotation the first one may have spent the
+refresh token although its answer never came.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import MaxRetryError
+
+# Retry-After of 19,056 to 86,000 s has been seen: nobody sleeps that out inside a process.
+LONGEST_WAIT_SECONDS = 60
+LONGEST_HEADER = 9  # digits; thirty years of seconds
+WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
+
+
+class Retrying(Retry):
+    """urllib3's retry policy, which gives up at once where Spotify asks for over a minute."""
+
+    @classmethod
+    def patient(cls) -> Self:
+        """Four attempts within seconds, for a person or a run that waits for the answer."""
+        return cls._policy(total=3)
+
+    @classmethod
+    def never(cls) -> Self:
+        """One attempt, for a poller that comes again anyway."""
+        return cls._policy(total=0)
+
+    @classmethod
+    def _policy(cls, total: int) -> Self:
+        return cls(
+            total=total,
+            backoff_factor=0.5,
+            status_forcelist=WORTH_RETRYING,
+            allowed_methods=frozenset({"GET"}),
+            respect_retry_after_header=True,
+            raise_on_status=False,
+        )
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float:
+        """Seconds to wait; 0 where the header is missing or unreadable, so that we back off."""
+        return retry_after_seconds(response.headers.get("Retry-After"))
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """The policy after one more failed attempt; raises MaxRetryError to hand it back."""
+        if response is not None and self.get_retry_after(response) > LONGEST_WAIT_SECONDS:
+            raise MaxRetryError(_pool, url or "", None)  # type: ignore[arg-type]
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def retry_after_seconds(header: str | None) -> int:
+    """Spotify sends whole seconds; anything else counts as no wish at all (0)."""
+    text = (header or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_HEADER else 0

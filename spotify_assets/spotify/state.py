@@ -1,0 +1,234 @@
+"""`state.db`: accounts and landed pages, what must never wait behind a build.
+
+A database of its own, so that a look is committed in milliseconds while a model is being built
+in the warehouse. Nothing here knows what a play is.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+from spotify_assets import database, times
+
+# Spotify ends every login six months after its owner agreed; refreshing does not extend that
+# (Spotify's announcement of 2026-06-18). No answer tells the date, so we keep our own.
+LOGIN_LASTS = relativedelta(months=6)
+
+metadata = MetaData()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("spotify_id", Text),
+    Column("spotify_account_id", Text),
+    Column("display_name", Text),
+    Column("authorized_at", Text),
+    Column("login_ends_at", Text),
+    Column("last_look_at", Text),
+    Column("last_look_error", Text),
+)
+
+landed_pages = Table(
+    "landed_pages",
+    metadata,
+    Column("page_number", Integer, primary_key=True),
+    Column("page_id", Text, nullable=False, unique=True),
+    Column("account_id", Text, ForeignKey("accounts.account_id"), nullable=False),
+    Column("landed_at", Text, nullable=False),
+    Column("answered_at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("landed_pages_by_account", "account_id", "page_number"),
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One listener. Times are UTC text; `account_id` is ours and never changes."""
+
+    account_id: str
+    spotify_id: str | None
+    spotify_account_id: str | None
+    display_name: str | None
+    authorized_at: str | None
+    login_ends_at: str | None
+    last_look_at: str | None
+    last_look_error: str | None
+
+
+@dataclass(frozen=True)
+class LandedPage:
+    """An answer as received. `answered_at` is Spotify's clock, `landed_at` ours (UTC text)."""
+
+    page_id: str
+    account_id: str
+    landed_at: str
+    answered_at: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who Spotify says that a login belongs to (`GET /me`)."""
+
+    spotify_id: str
+    spotify_account_id: str | None
+    display_name: str | None
+
+
+class State:
+    """The state database; created with its tables when something is first written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def accounts(self) -> list[Account]:
+        """All accounts, by name."""
+        if not self._path.exists():
+            return []
+        with self._reader().begin() as connection:
+            rows = connection.execute(select(accounts).order_by(accounts.c.account_id)).all()
+        return [Account(*row) for row in rows]
+
+    def attach(self, identity: Identity, account_id: str | None, authorized_at: str) -> Account:
+        """Record a login: of the account that it belongs to, or of a new one.
+
+        A new account is named `account_id`, by default Spotify's user id.
+
+        Raises:
+            ValueError: `account_id` names an account of another Spotify user, or this user
+                already has an account of another name.
+        """
+        login_ends = times.from_text(authorized_at) + LOGIN_LASTS
+        values = {
+            "spotify_id": identity.spotify_id,
+            "spotify_account_id": identity.spotify_account_id,
+            "display_name": identity.display_name,
+            "authorized_at": authorized_at,
+            "login_ends_at": times.to_text(login_ends),
+            "last_look_error": None,
+        }
+        with self._writer().begin() as connection:
+            known = [Account(*row) for row in connection.execute(select(accounts))]
+            name = _account_of(identity, account_id, known)
+            if any(account.account_id == name for account in known):
+                connection.execute(
+                    update(accounts).where(accounts.c.account_id == name).values(values)
+                )
+            else:
+                connection.execute(insert(accounts).values(account_id=name, **values))
+            row = connection.execute(select(accounts).where(accounts.c.account_id == name)).one()
+        return Account(*row)
+
+    def land(self, account_id: str, body: str, answered_at: datetime | None) -> LandedPage | None:
+        """Commit an answered look, with its page where it differs from the one before.
+
+        Returns the page, or None where it is the same as the account's newest landed page.
+        """
+        now = times.now_text()
+        answered = times.to_text(answered_at) if answered_at else now
+        page = LandedPage(_page_id(account_id, now, body), account_id, now, answered, body)
+        with self._writer().begin() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.account_id == account_id)
+                .values(last_look_at=now, last_look_error=None)
+            )
+            newest = connection.execute(
+                select(landed_pages.c.body)
+                .where(landed_pages.c.account_id == account_id)
+                .order_by(landed_pages.c.page_number.desc())
+                .limit(1)
+            ).scalar()
+            if newest == body:
+                return None
+            connection.execute(insert(landed_pages).values(vars(page)))
+        return page
+
+    def record_failed_look(self, account_id: str, error: str) -> None:
+        """Remember why the account could not be read; the next answered look forgets it."""
+        with self._writer().begin() as connection:
+            connection.execute(
+                update(accounts)
+                .where(accounts.c.account_id == account_id)
+                .values(last_look_error=error)
+            )
+
+    def page_ids(self) -> list[str]:
+        """The ids of all landed pages, in the order of landing."""
+        if not self._path.exists():
+            return []
+        with self._reader().begin() as connection:
+            return list(
+                connection.execute(
+                    select(landed_pages.c.page_id).order_by(landed_pages.c.page_number)
+                ).scalars()
+            )
+
+    def page(self, page_id: str) -> LandedPage | None:
+        """One landed page, or None where there is none (any more)."""
+        if not self._path.exists():
+            return None
+        columns = [landed_pages.c[name] for name in LandedPage.__dataclass_fields__]
+        with self._reader().begin() as connection:
+            row = connection.execute(
+                select(*columns).where(landed_pages.c.page_id == page_id)
+            ).one_or_none()
+        return LandedPage(*row) if row else None
+
+    def _reader(self) -> Engine:
+        return database.reader(self._path)
+
+    def _writer(self) -> Engine:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        engine = database.writer(self._path)
+        metadata.create_all(engine)
+        return engine
+
+
+def _account_of(identity: Identity, wanted: str | None, known: list[Account]) -> str:
+    """The name under which this Spotify user's login belongs."""
+    owner = next((account for account in known if _is_same_user(account, identity)), None)
+    if owner is not None:
+        if wanted not in (None, owner.account_id):
+            raise ValueError(
+                f"You agreed as Spotify user {identity.spotify_id}, whose account here is called "
+                f"{owner.account_id}. Run: spotify-assets login --account {owner.account_id}"
+            )
+        return owner.account_id
+    name = wanted or identity.spotify_id
+    taken = next((account for account in known if account.account_id == name), None)
+    if taken is not None and taken.spotify_id is not None:
+        raise ValueError(
+            f"The account {name} belongs to Spotify user {taken.spotify_id}, and you agreed as "
+            f"{identity.spotify_id}. Log out at open.spotify.com, or choose another --account."
+        )
+    return name
+
+
+def _is_same_user(account: Account, identity: Identity) -> bool:
+    # Spotify's account_id is the stable one, but came in May 2026 and may be missing.
+    if account.spotify_account_id and identity.spotify_account_id:
+        return account.spotify_account_id == identity.spotify_account_id
+    return account.spotify_id == identity.spotify_id
+
+
+def _page_id(account_id: str, landed_at: str, body: str) -> str:
+    # Not a counter: a lost state.db must not number new pages like drained ones of the old.
+    return hashlib.sha256(f"{account_id}\n{landed_at}\n{body}".encode()).hexdigest()[:32]

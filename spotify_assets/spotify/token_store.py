@@ -1,0 +1,78 @@
+"""Tokens on disk: one file for each account, 0600 in a 0700 folder, replaced atomically.
+
+This is the only place where a token rests. Whoever reads a token in order to change it holds
+the account's lock meanwhile, so two processes never spend one refresh token.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock
+
+
+@dataclass(frozen=True, repr=False)
+class Token:
+    """What Spotify granted. `expires_at` is in seconds since 1970, `authorized_at` UTC text."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: float
+    scope: str
+    authorized_at: str
+
+
+class TokenStore:
+    """The folder of token files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, account_id: str) -> Token | None:
+        """The account's token, or None where there is no usable file."""
+        try:
+            return Token(**json.loads(self._path(account_id).read_text("utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def save(self, account_id: str, token: Token) -> None:
+        """Put the token on disk, fsynced, before anything forgets the one that it replaces.
+
+        The caller holds `lock(account_id)`, so the temporary file has one writer and one left
+        by a kill is overwritten by the next save.
+        """
+        path = self._path(account_id)
+        self._make_folder()
+        temporary = path.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(token), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _fsync_folder(self._folder)
+
+    def lock(self, account_id: str) -> FileLock:
+        """A lock between processes on this account's token, freed by the holder's death."""
+        self._make_folder()
+        return FileLock(self._path(account_id).with_suffix(".lock"), mode=0o600)
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+
+    def _path(self, account_id: str) -> Path:
+        return self._folder / f"{quote(account_id, safe='')}.json"
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there, and NTFS journals the rename
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

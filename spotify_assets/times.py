@@ -1,0 +1,47 @@
+"""The one text form of a time: UTC, milliseconds, `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+
+Its fixed width makes text order time order, in Python and in every database. Local times are
+presentation and have no place here, except to print one for a person.
+"""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+def to_text(moment: datetime) -> str:
+    """An aware datetime as UTC text, cut (not rounded) to the millisecond."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def now_text() -> str:
+    """The present moment as UTC text."""
+    return to_text(datetime.now(UTC))
+
+
+def from_text(text: str) -> datetime:
+    """Parse any ISO 8601 time that names its offset.
+
+    Raises:
+        ValueError: no such time, no offset, or outside the years 1 to 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is outside the calendar") from error
+
+
+def from_http_date(header: str | None) -> datetime | None:
+    """The `Date` header of a response, or None where it is missing or malformed."""
+    try:
+        moment = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def local(text: str) -> str:
+    """UTC text as the reader's own wall clock, to the minute, with its zone's name."""
+    return from_text(text).astimezone().strftime("%Y-%m-%d %H:%M %Z")

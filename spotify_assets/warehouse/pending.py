@@ -1,0 +1,81 @@
+"""What is still to do: pages that were landed and not loaded, loads that were not modelled.
+
+Derived from what is stored, so a process that dies at any instant leaves its work visible to the
+next one.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+from sqlalchemy import Column, func, select
+
+from spotify_assets.settings import CHECKOUT
+from spotify_assets.spotify import recently_played
+from spotify_assets.spotify.state import LandedPage, State
+from spotify_assets.warehouse.loading import payload_hash
+from spotify_assets.warehouse.tables import (
+    loads,
+    model_watermarks,
+    quarantined_rows,
+    raw_recently_played,
+)
+from spotify_assets.warehouse.warehouse import Warehouse
+
+RECENTLY_PLAYED = "recently_played"
+
+
+def undrained_pages(state: State, warehouse: Warehouse) -> Iterator[LandedPage]:
+    """The landed pages that no load holds, in the order of landing, read one at a time."""
+    drained = {page_id for (page_id,) in warehouse.read(select(loads.c.page_id))}
+    for page_id in state.page_ids():
+        page = None if page_id in drained else state.page(page_id)
+        if page is not None:
+            yield page
+
+
+def has_news(state: State, warehouse: Warehouse) -> bool:
+    """Whether an undrained page holds an item that is neither in raw nor in quarantine.
+
+    Asked of the items' keys, not of the newest time: Spotify lists some plays late.
+    """
+    return any(_holds_news(page, warehouse) for page in undrained_pages(state, warehouse))
+
+
+def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = None) -> bool:
+    """Whether a model has not seen the newest load that brought rows, or was never built.
+
+    Args:
+        from_spotify: look at loads of recently played tracks only, or at all others only.
+    """
+    query = select(func.max(loads.c.load_id)).where(loads.c.rows_loaded > 0)
+    if from_spotify is not None:
+        query = query.where((loads.c.source == RECENTLY_PLAYED) == from_spotify)
+    newest = next((load_id for (load_id,) in warehouse.read(query)), None)
+    if newest is None and from_spotify is not None:
+        return False
+    rows = warehouse.read(select(model_watermarks.c.model, model_watermarks.c.load_id))
+    seen = {model: load_id for model, load_id in rows}
+    return any(seen.get(model, -1) < (newest or 0) for model in models())
+
+
+@cache
+def models() -> frozenset[str]:
+    """The names of all dbt models: those of their files."""
+    return frozenset(path.stem for path in (CHECKOUT / "dbt_project" / "models").rglob("*.sql"))
+
+
+def _holds_news(page: LandedPage, warehouse: Warehouse) -> bool:
+    items = recently_played.items(json.loads(page.body))
+    keys = [recently_played.row_key(page.account_id, item) for item in items]
+    hashes = [payload_hash(recently_played.payload(item)) for item in items]
+    kept = _present(warehouse, raw_recently_played.c.row_key, keys)
+    quarantined = _present(warehouse, quarantined_rows.c.payload_hash, hashes)
+    return any(
+        key not in kept and payload not in quarantined
+        for key, payload in zip(keys, hashes, strict=True)
+    )
+
+
+def _present(warehouse: Warehouse, column: Column[str], values: list[str]) -> set[str]:
+    return {value for (value,) in warehouse.read(select(column).where(column.in_(values)))}

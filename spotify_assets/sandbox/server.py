@@ -37,6 +37,7 @@ def create_app(config: SandboxConfig) -> Flask:
 def _app_of(world: World) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    app.url_map.strict_slashes = False  # clients ask for /me/ too (spotipy does)
     provider = DefaultJSONProvider(app)
     provider.sort_keys = False
     provider.ensure_ascii = False
@@ -78,7 +79,10 @@ class Sandbox:
                 fd=listening.fileno(),
             )
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="spotify-sandbox", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},  # seconds; how long the end of a `with` may take
+            name="spotify-sandbox",
+            daemon=True,
         )
 
     @property
@@ -127,9 +131,16 @@ class Sandbox:
 
 
 class _RequestHandler(WSGIRequestHandler):
-    """Logs method, path and status; never a query, which may hold a code or a state."""
+    """Logs method, path and status; never a query, which may hold a code or a state.
+
+    The app dates its answers itself, so the machine's own `Date` is left out.
+    """
 
     timeout = 30  # seconds for a client to send what it began
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self.log_request(code)
+        self.send_response_only(code, message)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         log.info("%s %s %s", self.command, self.path.partition("?")[0], code)

@@ -3,6 +3,7 @@
 The only writer of landed pages. Draining them is the raw asset's part.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from spotify_assets.settings import Settings
@@ -42,9 +43,7 @@ def look(settings: Settings, state: State, account_id: str, retrying: Retrying) 
 
 
 def look_at_all(settings: Settings, state: State, retrying: Retrying) -> list[Look]:
-    """One look for each account, in their order."""
-    return [
-        look(settings, state, account.account_id, retrying)
-        for account in state.accounts()
-        if account.authorized_at is not None
-    ]
+    """One look for each account, side by side, so that a slow one does not delay the others."""
+    accounts = [account.account_id for account in state.accounts() if account.authorized_at]
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(lambda name: look(settings, state, name, retrying), accounts))

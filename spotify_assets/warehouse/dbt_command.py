@@ -11,7 +11,7 @@ from importlib.metadata import version
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.lock import dbt_lock
 
-READS_ONLY = ("parse",)
+READS_ONLY = {"parse", "list", "docs"}
 
 
 def main() -> None:
@@ -23,8 +23,8 @@ def main() -> None:
 
     settings = Settings.load()
     os.environ.update(settings.environment())
-    settings.dbt_schemas.mkdir(parents=True, exist_ok=True)
-    if any(argument in READS_ONLY for argument in sys.argv[1:]):
+    if READS_ONLY.intersection(sys.argv[1:]):
         cli()
+    settings.dbt_schemas.mkdir(parents=True, exist_ok=True)
     with dbt_lock(settings.locks):
         cli()

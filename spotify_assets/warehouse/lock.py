@@ -5,8 +5,9 @@ Waiting is asleep and ends at Ctrl-C. A database lock is no substitute: a run is
 transactions, most of them dbt's.
 """
 
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from filelock import FileLock, Timeout
 
 POLL_SECONDS = 0.2
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
-def writing(locks: Path, who: str, tell: Callable[[str], object]) -> Iterator[None]:
-    """Be the one writer.
+def writing(locks: Path, who: str) -> Iterator[None]:
+    """Be the one writer; whoever has to wait says so in the log, once.
 
     dbt runs in a child that outlives a killed parent, so it holds a lock of its own, and whoever
     becomes the writer first waits for that one.
@@ -25,12 +28,12 @@ def writing(locks: Path, who: str, tell: Callable[[str], object]) -> Iterator[No
     Args:
         locks: the folder of the lock files.
         who: names this writer to those who wait for it.
-        tell: says whom we wait for.
     """
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     holder = locks / "writer.holder"
-    with _held(FileLock(locks / "writer.lock"), lambda: tell(f"Waiting for {_name(holder)}.")):
-        with _held(dbt_lock(locks), lambda: tell("Waiting for the dbt of a run that was killed.")):
+    with _held(FileLock(locks / "writer.lock"), holder):
+        holder.write_text("a run that was killed, whose dbt goes on", "utf-8")
+        with _held(dbt_lock(locks), holder):
             holder.write_text(f"{who} (process {os.getpid()})", "utf-8")
         yield
 
@@ -42,11 +45,11 @@ def dbt_lock(locks: Path) -> FileLock:
 
 
 @contextmanager
-def _held(lock: FileLock, tell_that_we_wait: Callable[[], object]) -> Iterator[None]:
+def _held(lock: FileLock, holder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell_that_we_wait()
+        log.warning("Waiting for %s.", _name(holder))
         lock.acquire(poll_interval=POLL_SECONDS)
     try:
         yield

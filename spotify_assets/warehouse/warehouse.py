@@ -43,6 +43,24 @@ class Warehouse:
             query = query.where(raw_recently_played.c.account_id == account_id)
         return next((played_at for (played_at,) in self.read(query)), None)
 
+    def newest_plays(self, limit: int) -> Sequence[Row[Any]]:
+        """The newest plays of all accounts, newest first.
+
+        Columns: played_at, account_id, track_name, artist_name, row_key.
+        """
+        plays = raw_recently_played.c
+        return self.read(
+            select(
+                plays.played_at,
+                plays.account_id,
+                plays.track_name,
+                plays.artist_name,
+                plays.row_key,
+            )
+            .order_by(plays.played_at.desc(), plays.row_key)
+            .limit(limit)
+        )
+
     def receipts(self, run_id: str) -> dict[str, Receipt]:
         """What a Dagster run loaded, by account."""
         sums = [func.sum(loads.c[name]) for name in ROW_COUNTS]

@@ -1,0 +1,1 @@
+"""From landed pages to raw tables."""

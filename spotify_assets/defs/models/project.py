@@ -1,0 +1,65 @@
+"""The dbt project's manifest: made where it is absent or older than the files it describes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from dagster_dbt import DbtProject
+from filelock import FileLock
+
+from spotify_assets.settings import CHECKOUT
+
+PROJECT_DIR = CHECKOUT / "dbt_project"
+
+
+@cache
+def dbt_project() -> DbtProject:
+    """The project with a manifest that is up to date.
+
+    `DbtProject.prepare_if_dev` acts under `dagster dev` only and parses at every load; this makes
+    the manifest once for all processes, whatever loads the definitions first.
+
+    Raises:
+        RuntimeError: dbt cannot parse the project; the message holds dbt's own.
+    """
+    project = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR)
+    if _is_stale(project.manifest_path):
+        target = project.manifest_path.parent
+        target.mkdir(exist_ok=True)
+        with FileLock(target / "manifest.lock"):
+            if _is_stale(project.manifest_path):
+                _parse(target)
+    return project
+
+
+def _is_stale(manifest: Path) -> bool:
+    if not manifest.exists():
+        return True
+    made = manifest.stat().st_mtime
+    sources = [PROJECT_DIR / "dbt_project.yml", PROJECT_DIR / "profiles.yml"]
+    for folder in ("models", "macros", "tests"):
+        # Folders too: a removed file changes nothing but its folder.
+        sources += [PROJECT_DIR / folder, *(PROJECT_DIR / folder).rglob("*")]
+    return any(source.stat().st_mtime > made for source in sources)
+
+
+def _parse(target: Path) -> None:
+    """Parse into a folder of its own and move the files, so that no process reads half of one."""
+    with tempfile.TemporaryDirectory(dir=target) as folder:
+        command = Path(sys.executable).with_name("spotify-assets-dbt")
+        parsed = subprocess.run(
+            [command, "parse", "--target-path", folder, "--log-path", folder],
+            cwd=PROJECT_DIR,
+            env={**os.environ, "DBT_PROFILES_DIR": str(PROJECT_DIR)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if parsed.returncode != 0:
+            raise RuntimeError(f"dbt could not parse {PROJECT_DIR}:\n{parsed.stdout}")
+        for name in ("partial_parse.msgpack", "manifest.json"):
+            shutil.move(Path(folder, name), target / name)

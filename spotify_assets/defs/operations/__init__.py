@@ -1,0 +1,1 @@
+"""What keeps the house in order: it touches no play."""

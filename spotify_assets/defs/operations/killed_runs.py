@@ -1,0 +1,51 @@
+"""Runs whose process is gone: Dagster would show them as running for ever.
+
+A run carries its process in its tags. A process id alone is not enough, since the kernel gives it
+out again, so the time at which the process started belongs to it; no two boots share that.
+"""
+
+import os
+
+import dagster as dg
+import psutil
+
+PROCESS_TAG = "spotify_assets/process"
+ALIVE = (
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+def process_tags() -> dict[str, str]:
+    """The tags of a run that lives in this process."""
+    return {PROCESS_TAG: _process(os.getpid())}
+
+
+def fail_killed_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark every run as failed whose process is gone; their ids."""
+    failed = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(ALIVE))):
+        process = run.tags.get(PROCESS_TAG)
+        if process is None or _is_running(process):
+            continue
+        # Read again: it may have ended well between the query and the look at its process.
+        current = instance.get_run_by_id(run.run_id)
+        if current is not None and current.status in ALIVE:
+            instance.report_run_failed(
+                current, "Its process is gone: killed, or the machine was restarted."
+            )
+            failed.append(run.run_id)
+    return failed
+
+
+def _process(pid: int) -> str:
+    return f"{pid}@{psutil.Process(pid).create_time():.2f}"
+
+
+def _is_running(process: str) -> bool:
+    pid = int(process.partition("@")[0])
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and _process(pid) == process
+    except psutil.NoSuchProcess:
+        return False

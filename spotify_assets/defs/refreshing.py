@@ -1,0 +1,142 @@
+"""A refresh from the command line: look, and where there is work one recorded Dagster run."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.landing import Look, look_at_all
+from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.spotify.state import State
+from spotify_assets.warehouse.loading import Receipt
+from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads
+from spotify_assets.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What a refresh came to.
+
+    Attributes:
+        run_id: the Dagster run, or None where there was nothing to do.
+        receipts: by account.
+        models: rows of each model that was built, where it has rows.
+        failures: one line for each step that failed.
+    """
+
+    looks: list[Look]
+    run_id: str | None = None
+    succeeded: bool = True
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+    checks_passed: int = 0
+    checks_failed: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def receipt(self) -> Receipt:
+        """The accounting of all accounts together."""
+        return sum(self.receipts.values(), Receipt())
+
+
+def refresh(settings: Settings, log_file: Path) -> Refresh:
+    """Bring raw and models up to date; what Dagster and dbt print goes to `log_file`.
+
+    The environment of this process takes on the settings, since Dagster and dbt read it.
+    """
+    use_as_environment(settings)
+    state, warehouse = State(settings.state_path), Warehouse(settings.warehouse_path)
+    looks = look_at_all(settings, state, Retrying.patient())
+    with dg.DagsterInstance.get() as instance:
+        fail_killed_runs(instance)
+        if not has_news(state, warehouse) and not has_unmodelled_loads(warehouse):
+            return Refresh(looks)
+        with _printing_to(log_file):
+            result = _run(instance)
+    return Refresh(
+        looks,
+        run_id=result.run_id,
+        succeeded=result.success,
+        receipts=warehouse.receipts(result.run_id),
+        models=_models(result),
+        checks_passed=sum(check.passed for check in result.get_asset_check_evaluations()),
+        checks_failed=[
+            f"{check.asset_key.to_user_string()}: {check.check_name}"
+            for check in result.get_asset_check_evaluations()
+            if not check.passed
+        ],
+        failures=_failures(result),
+    )
+
+
+def use_as_environment(settings: Settings) -> None:
+    """Make the settings those of this process and its children, and Dagster's folders exist."""
+    os.environ.update(settings.environment())
+    settings.make_data_folder()
+    settings.dagster_storage.mkdir(parents=True, exist_ok=True)
+
+
+def _run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    # Costs 4 s, and an idle refresh needs none of it.
+    from spotify_assets.definitions import defs
+
+    return defs.resolve_job_def("refresh_job").execute_in_process(
+        instance=instance,
+        run_config=dg.RunConfig(
+            ops={
+                "raw__recently_played": {"config": {"look": False}},
+                "dbt_models": {"config": {"unit_tests": False}},
+            },
+            loggers={"console": {"config": {"log_level": "INFO"}}},
+        ),
+        tags={"trigger": "command line", **process_tags()},
+        raise_on_error=False,
+    )
+
+
+def _models(result: dg.ExecuteInProcessResult) -> dict[str, int]:
+    counts = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        count = materialization.metadata.get("dagster/row_count")
+        if event.node_name == "dbt_models" and count is not None:
+            counts[materialization.asset_key.to_user_string()] = int(str(count.value))
+    return counts
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    lines = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        failure = event.step_failure_data.user_failure_data
+        text = (failure and failure.description) or (error and error.message) or "no reason given"
+        lines.append(f"{event.step_key}: {text.strip().splitlines()[0]}")
+    return lines
+
+
+@contextlib.contextmanager
+def _printing_to(log_file: Path) -> Iterator[None]:
+    """Send standard output and error of this process, of its libraries and children to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for target, source in enumerate(kept, start=1):
+            os.dup2(source, target)
+            os.close(source)
+        os.close(descriptor)

@@ -1,0 +1,80 @@
+"""Sensors: what happens as soon as there is news. Each asks stored facts, never its own memory."""
+
+import dagster as dg
+
+from spotify_assets import times
+from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
+from spotify_assets.defs.operations.killed_runs import fail_killed_runs
+from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads
+
+RUNNING = dg.DefaultSensorStatus.RUNNING
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dg.sensor(
+    job=refresh_job,
+    minimum_interval_seconds=Settings.load().look_every_seconds,
+    default_status=RUNNING,
+)
+def recently_played_sensor(
+    context: dg.SensorEvaluationContext, spotify: SpotifyResource, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Look at Spotify, land the answer, and ask for a run where it holds news."""
+    looks = spotify.look(Retrying.never())
+    if not looks:
+        return dg.SkipReason("Nobody is logged in. Run: spotify-assets login")
+    for look in looks:
+        if look.error:
+            context.log.warning("%s: %s", look.account_id, look.error)
+    pending = has_news(spotify.state, warehouse.warehouse) or has_unmodelled_loads(
+        warehouse.warehouse, from_spotify=True
+    )
+    if not pending:
+        errors = [f"{look.account_id}: {look.error}" for look in looks if look.error]
+        return dg.SkipReason("; ".join(errors) or no_news(warehouse.warehouse.newest_play()))
+    if _is_unfinished(context.instance, refresh_job.name, daily_refresh_job.name):
+        return dg.SkipReason("There is news, and a run for it is queued or running.")
+    # Landed a moment ago, so the run need not ask again. No run key: a failed run's work is
+    # asked for again by the next tick.
+    run_config = dg.RunConfig(ops={"raw__recently_played": {"config": {"look": False}}})
+    return dg.RunRequest(tags={"trigger": "recently_played_sensor"}, run_config=run_config)
+
+
+@dg.sensor(job=models_job, minimum_interval_seconds=60, default_status=RUNNING)
+def models_sensor(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Model what came into raw without a refresh, as an import does."""
+    if not has_unmodelled_loads(warehouse.warehouse, from_spotify=False):
+        return dg.SkipReason("Every import is in the models.")
+    if _is_unfinished(context.instance, refresh_job.name, daily_refresh_job.name, models_job.name):
+        return dg.SkipReason("An import waits, and a run for it is queued or running.")
+    return dg.RunRequest(tags={"trigger": "models_sensor"})
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)
+def killed_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Fail the runs whose process is gone, so that the queue behind them moves on."""
+    failed = fail_killed_runs(context.instance)
+    return dg.SkipReason(f"Marked as failed: {', '.join(failed)}" if failed else "None is dead.")
+
+
+def no_news(newest_play: str | None) -> str:
+    """What to say when Spotify lists nothing that is not here already."""
+    if newest_play is None:
+        return "No plays yet."
+    return f"No new plays since {times.local(newest_play)}."
+
+
+def _is_unfinished(instance: dg.DagsterInstance, *jobs: str) -> bool:
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    return any(run.job_name in jobs for run in runs)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 
@@ -44,7 +45,8 @@ class Settings:
         """Read the settings.
 
         Raises:
-            SettingsError: an address that is neither https nor plain http on the loopback.
+            SettingsError: an address that is neither https nor plain http on the loopback, or
+                no such time zone.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 
@@ -60,7 +62,7 @@ class Settings:
                 "SPOTIFY_ACCOUNTS_URL", value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
             ),
             data=_folder(value("SPOTIFY_ASSETS_DATA", "data")),
-            timezone=value("SPOTIFY_TIMEZONE"),
+            timezone=_zone(value("SPOTIFY_TIMEZONE")),
             dagster_home=_folder(value("DAGSTER_HOME", "dagster_home")),
         )
 
@@ -145,3 +147,13 @@ def _address(name: str, address: str) -> str:
         f"{name} is {address!r}: tokens travel only over https, or http to 127.0.0.1. "
         "Change it in .env or in the environment."
     )
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key if name else ""
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise SettingsError(
+            f"SPOTIFY_TIMEZONE is {name!r}, which is no zone of the IANA list. "
+            "Write it as in Europe/Berlin, or leave it empty for this machine's."
+        ) from None

@@ -6,6 +6,7 @@ presentation and have no place here, except to print one for a person.
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from zoneinfo import ZoneInfo
 
 
 def to_text(moment: datetime) -> str:
@@ -42,6 +43,7 @@ def from_http_date(header: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def local(text: str) -> str:
-    """UTC text as the reader's own wall clock, to the minute, with its zone's name."""
-    return from_text(text).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+def local(text: str, zone: str) -> str:
+    """UTC text as a wall clock in an IANA zone ("": this machine's), to the minute."""
+    clock = from_text(text).astimezone(ZoneInfo(zone) if zone else None)
+    return clock.strftime("%Y-%m-%d %H:%M %Z")

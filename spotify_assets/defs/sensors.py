@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from spotify_assets import times
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.retrying import Retrying
-from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads
+from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, no_news
 
+settings = Settings.load()
 RUNNING = dg.DefaultSensorStatus.RUNNING
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -22,7 +22,7 @@ UNFINISHED = [
 
 @dg.sensor(
     job=refresh_job,
-    minimum_interval_seconds=Settings.load().look_every_seconds,
+    minimum_interval_seconds=settings.look_every_seconds,
     default_status=RUNNING,
 )
 def recently_played_sensor(
@@ -40,7 +40,7 @@ def recently_played_sensor(
     )
     if not pending:
         errors = [f"{look.account_id}: {look.error}" for look in looks if look.error]
-        return dg.SkipReason("; ".join(errors) or no_news(warehouse.warehouse.newest_play()))
+        return dg.SkipReason("; ".join(errors) or no_news(warehouse.warehouse, settings.timezone))
     if _is_unfinished(context.instance, refresh_job.name, daily_refresh_job.name):
         return dg.SkipReason("There is news, and a run for it is queued or running.")
     # Landed a moment ago, so the run need not ask again. No run key: a failed run's work is
@@ -66,13 +66,6 @@ def killed_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Fail the runs whose process is gone, so that the queue behind them moves on."""
     failed = fail_killed_runs(context.instance)
     return dg.SkipReason(f"Marked as failed: {', '.join(failed)}" if failed else "None is dead.")
-
-
-def no_news(newest_play: str | None) -> str:
-    """What to say when Spotify lists nothing that is not here already."""
-    if newest_play is None:
-        return "No plays yet."
-    return f"No new plays since {times.local(newest_play)}."
 
 
 def _is_unfinished(instance: dg.DagsterInstance, *jobs: str) -> bool:

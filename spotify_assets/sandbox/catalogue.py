@@ -113,7 +113,7 @@ class Catalogue:
 
     def _make_album(self, artist: Artist, kind: str) -> list[Track]:
         rng = self._rng
-        size = rng.randint(8, 13) if kind == "album" else rng.randint(1, 3)
+        size = rng.randint(7, 12) if kind == "album" else rng.randint(1, 3)
         name = title(rng, artist.script)
         if kind == "album" and rng.random() < 0.1:
             name = rng.choice(AWKWARD_ALBUMS)

@@ -30,7 +30,8 @@ SHORTEST_LISTED_MS = 30 * SECOND
 LONGEST_SILENCE_DAYS = 60
 
 # When a session may start (hours after midnight UTC, give or take half an hour), how long it
-# lasts (minutes), and how likely it is.
+# lasts (minutes), and how likely it is. Two sessions can never touch, and with a shift of up to
+# 90 minutes either way all of them lie between 04:00 and 04:00.
 WEEKDAY = ((7.5, 15, 35, 0.85), (9.5, 40, 150, 0.6), (17.25, 15, 40, 0.8), (20.0, 30, 120, 0.65))
 WEEKEND = ((10.5, 40, 120, 0.7), (15.0, 20, 90, 0.4), (20.5, 60, 240, 0.75))
 SATURDAY = 5
@@ -104,24 +105,20 @@ class Listener:
 
     def _make_day(self, day: date) -> tuple[Play, ...]:
         rng = random.Random(f"{self._seed}/{self.id}/{day.isoformat()}")
-        day_starts = to_ms(datetime.combine(day, time(DAY_STARTS_HOUR), UTC))
-        day_ends = day_starts + 24 * HOUR
-        free_from = day_starts
-        plays: list[Play] = []
-        for start, end in self._sessions(rng, day.weekday(), day_starts, day_ends):
-            plays += self._play_session(rng, max(start, free_from), min(end, day_ends))
-            if plays:
-                free_from = to_ms(plays[-1].ended_at)
-        return tuple(plays)
+        sessions = list(self._sessions(rng, day))
+        return tuple(
+            play for start, end in sessions for play in self._play_session(rng, start, end)
+        )
 
-    def _sessions(
-        self, rng: random.Random, weekday: int, day_starts: int, day_ends: int
-    ) -> Iterator[tuple[int, int]]:
-        """When the person means to listen on that day, as milliseconds since 1970."""
+    def _sessions(self, rng: random.Random, day: date) -> Iterator[tuple[int, int]]:
+        """When the person listens on that day, as milliseconds since 1970."""
+        day_starts = to_ms(datetime.combine(day, time(DAY_STARTS_HOUR), UTC))
         if self._always_on:
-            yield day_starts, day_ends
+            yield day_starts, day_starts + 24 * HOUR
         elif rng.random() >= QUIET_DAY:
-            for hour, shortest, longest, chance in WEEKEND if weekday >= SATURDAY else WEEKDAY:
+            for hour, shortest, longest, chance in (
+                WEEKEND if day.weekday() >= SATURDAY else WEEKDAY
+            ):
                 start = day_starts + round((hour - DAY_STARTS_HOUR) * HOUR) + self._shift_ms
                 start += rng.randint(-30 * MINUTE, 30 * MINUTE)
                 if rng.random() < chance:

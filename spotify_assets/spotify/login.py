@@ -40,8 +40,7 @@ def login(
 
     Args:
         account_id: the account's name here; by default Spotify's user id.
-        open_browser: shows the page where the person agrees; by default the machine's browser,
-            where it has a screen.
+        open_browser: takes the address where one agrees, instead of a person.
         tell: says to the person what to do.
 
     Raises:
@@ -55,10 +54,12 @@ def login(
         )
     app = OAuthApp(settings)
     session, address, state_sent = app.authorization_request()
-    with _answers(settings.redirect_uri) as answers:
-        tell(f"Agree in your browser:\n\n  {address}\n")
-        tell("On a machine without a browser: open it elsewhere, agree, paste the final address.")
-        (open_browser or _open_machines_browser)(address)
+    answers: queue.Queue[str] = queue.Queue()
+    with _callback_server(settings.redirect_uri, answers.put):
+        if open_browser is None:
+            _ask_person(address, tell, answers)
+        else:
+            open_browser(address)
         answer = _first(answers)
     token = app.exchange(session, _code(answer, state_sent))
     identity = _identity(SpotifyClient(settings.api_url, FreshLogin(token), Retrying.patient()))
@@ -101,13 +102,15 @@ def _code(answer: str, state_sent: str) -> str:
     return parameters["code"]
 
 
-@contextmanager
-def _answers(redirect_uri: str) -> Iterator["queue.Queue[str]"]:
-    """A queue of final addresses: from the callback server and from standard input."""
-    answers: queue.Queue[str] = queue.Queue()
+def _ask_person(
+    address: str, tell: Callable[[str], object], answers: "queue.Queue[str]"
+) -> None:
+    tell(f"Agree in your browser:\n\n  {address}\n")
+    tell("On a machine without a browser: open it elsewhere, agree, paste the final address.")
     threading.Thread(target=_read_pasted, args=(answers,), daemon=True).start()
-    with _callback_server(redirect_uri, answers.put):
-        yield answers
+    # Without a screen, webbrowser would start a text browser inside this terminal.
+    if sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        webbrowser.open(address)
 
 
 def _first(answers: "queue.Queue[str]") -> str:
@@ -184,10 +187,3 @@ def _read_pasted(answers: "queue.Queue[str]") -> None:
     except (OSError, ValueError, AttributeError):  # no standard input, as under cron
         return
 
-
-def _open_machines_browser(address: str) -> None:
-    # Without a screen, webbrowser would start a text browser inside this terminal.
-    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get(
-        "WAYLAND_DISPLAY"
-    ):
-        webbrowser.open(address)

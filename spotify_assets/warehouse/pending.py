@@ -10,6 +10,7 @@ from functools import cache
 
 from sqlalchemy import Column, func, select
 
+from spotify_assets import times
 from spotify_assets.settings import CHECKOUT
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import LandedPage, State
@@ -57,6 +58,12 @@ def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = No
     rows = warehouse.read(select(model_watermarks.c.model, model_watermarks.c.load_id))
     seen = {model: load_id for model, load_id in rows}
     return any(seen.get(model, -1) < (newest or 0) for model in models())
+
+
+def no_news(warehouse: Warehouse, zone: str) -> str:
+    """What to say where nothing is to do: until when plays are known, on the zone's clock."""
+    newest = warehouse.newest_play()
+    return f"No new plays since {times.local(newest, zone)}." if newest else "No plays yet."
 
 
 @cache

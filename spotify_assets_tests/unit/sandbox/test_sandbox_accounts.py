@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING
@@ -289,6 +290,13 @@ def test_a_code_works_once(app: App) -> None:
     code = app.code()
     assert app.exchange(code).status_code == 200
     assert refused(app.exchange(code)) == ("invalid_grant", "Invalid authorization code")
+
+
+def test_of_many_who_come_with_one_code_at_once_only_one_gets_tokens(app: App) -> None:
+    code = app.code()
+    with ThreadPoolExecutor(8) as together:
+        answers = list(together.map(lambda _: app.exchange(code).status_code, range(8)))
+    assert sorted(answers) == [200] + [400] * 7
 
 
 def test_a_code_that_was_tried_with_a_wrong_verifier_is_used_up(app: App) -> None:

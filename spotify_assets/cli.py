@@ -1,0 +1,445 @@
+"""The command `spotify-assets`: reads arguments, calls the rooms, prints for a person or a program.
+
+Heavy imports are inside the commands that need them, so that `--help` and the idle commands
+answer at once.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spotify_assets import times
+from spotify_assets.settings import CHECKOUT, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from spotify_assets.defs.refreshing import Refresh
+    from spotify_assets.warehouse.tracing import Trace
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+class Commands(click.Group):
+    """A group whose commands end with one clear line where something fails."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; an error that is expected becomes a line on standard error, exit 1."""
+        try:
+            return super().invoke(context)
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{where}.") from None
+        except Exception as error:
+            raise _expected(error) or error from None
+
+
+def _expected(error: Exception) -> click.ClickException | None:
+    from sqlalchemy.exc import DBAPIError
+
+    from spotify_assets.spotify.errors import SpotifyError
+
+    if isinstance(error, SpotifyError):
+        return click.ClickException(str(error))
+    if isinstance(error, DBAPIError):
+        return click.ClickException(f"The database says: {error.orig}. Nothing was changed.")
+    return None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spotify-assets")
+def main() -> None:
+    """A Spotify listening history that you can trust.
+
+    \b
+    First time:
+      spotify-assets login       connect a Spotify account
+      spotify-assets refresh     collect, check, keep and model the newest plays
+      spotify-assets view        show them
+      spotify-assets dev         open the Dagster UI: lineage, schedules, checks
+    """
+
+
+@main.command()
+@click.option("--account", metavar="NAME", help="The account's name here [Spotify's user id].")
+def login(account: str | None) -> None:
+    """Connect a Spotify account; once more mends a login that ended.
+
+    \b
+    Examples:
+      spotify-assets login
+      spotify-assets login --account kitchen
+    """
+    from spotify_assets.spotify.login import login as log_in
+    from spotify_assets.spotify.state import State
+    from spotify_assets.spotify.token_store import TokenStore
+
+    settings = Settings.load()
+    settings.make_data_folder()
+    connected = log_in(
+        settings,
+        State(settings.state_path),
+        TokenStore(settings.tokens),
+        account_id=account,
+        tell=click.echo,
+    )
+    click.echo(
+        f"Connected {connected.account_id}. Spotify ends this login on "
+        f"{(connected.login_ends_at or '')[:10]}.\nNext: spotify-assets refresh"
+    )
+
+
+@main.command()
+@json_option
+def accounts(as_json: bool) -> None:
+    """List the accounts, their logins and their last looks."""
+    from spotify_assets.spotify.state import State
+
+    settings = Settings.load()
+    known = State(settings.state_path).accounts()
+    if as_json:
+        click.echo(json.dumps({"accounts": [asdict(account) for account in known]}))
+    elif not known:
+        click.echo("No account yet. Run: spotify-assets login")
+    else:
+        _table(
+            ("Account", "Name on Spotify", "Login ends", "Last look", "Problem"),
+            (
+                (
+                    account.account_id,
+                    account.display_name or "",
+                    (account.login_ends_at or "never logged in")[:15].partition("T")[0],
+                    times.local(account.last_look_at, settings.timezone)
+                    if account.last_look_at
+                    else "never",
+                    account.last_look_error or "",
+                )
+                for account in known
+            ),
+        )
+
+
+@main.command()
+@json_option
+def refresh(as_json: bool) -> None:
+    """Collect, check, keep and model the newest plays, as one Dagster run.
+
+    Nothing to do costs one call per account and starts no run. Fit for cron:
+
+    \b
+      */15 * * * * /path/to/checkout/spotenv/bin/spotify-assets refresh
+    """
+    from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+
+    settings = Settings.load()
+    settings.make_data_folder()
+    log_file = settings.data / "refresh.log"
+    with _working("Asking Spotify, checking, loading, modelling"):
+        done = bring_up_to_date(settings, log_file)
+    if as_json:
+        click.echo(json.dumps(_as_json(done)))
+    else:
+        print_refresh(done, settings)
+    for look in done.looks:
+        if look.error:
+            click.echo(f"Error: {look.account_id}: {look.error}", err=True)
+    if not done.succeeded:
+        reasons = "; ".join(done.failures) or "no step says why"
+        click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
+    if not done.succeeded or any(look.error for look in done.looks):
+        sys.exit(1)
+
+
+def _as_json(done: "Refresh") -> dict[str, Any]:
+    from spotify_assets.warehouse.loading import Receipt
+
+    errors = {look.account_id: look.error for look in done.looks}
+    return {
+        **asdict(done.receipt),
+        "run_id": done.run_id,
+        "succeeded": done.succeeded and not any(errors.values()),
+        "models": done.models,
+        "checks_passed": done.checks_passed,
+        "checks_failed": done.checks_failed,
+        "accounts": [
+            {
+                "account_id": name,
+                **asdict(done.receipts.get(name, Receipt())),
+                "error": errors.get(name),
+            }
+            for name in sorted(errors.keys() | done.receipts.keys())
+        ],
+    }
+
+
+def print_refresh(done: "Refresh", settings: Settings) -> None:
+    """Say what a refresh came to, for a person."""
+    if not done.looks:
+        click.echo("No account is logged in. Run: spotify-assets login")
+    if done.run_id is None:
+        from spotify_assets.warehouse.pending import no_news
+        from spotify_assets.warehouse.warehouse import Warehouse
+
+        click.echo(no_news(Warehouse(settings.warehouse_path), settings.timezone))
+        return
+    for account, receipt in done.receipts.items():
+        click.echo(f"{account}: {receipt}")
+    if done.models:
+        rows = ", ".join(f"{model} {count:,}" for model, count in sorted(done.models.items()))
+        click.echo(f"Models, in rows: {rows}")
+    click.echo(f"Checks: {done.checks_passed} passed, {len(done.checks_failed)} did not")
+    for check in done.checks_failed:
+        click.echo(f"  look at {check}")
+    click.echo(str(done.receipt))
+
+
+@main.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+def view(limit: int) -> None:
+    """Show the newest plays, with the id that `trace` takes."""
+    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    settings = Settings.load()
+    plays = Warehouse(settings.warehouse_path).newest_plays(limit)
+    if not plays:
+        click.echo("No plays yet. Run: spotify-assets refresh")
+        return
+    _table(
+        ("Ended", "Account", "Track", "Artist", "Play id"),
+        (
+            (
+                times.local(play.played_at, settings.timezone)[:16],
+                play.account_id,
+                play.track_name,
+                play.artist_name,
+                play.row_key[:PLAY_ID_LENGTH],
+            )
+            for play in plays
+        ),
+        whole=("Ended", "Play id"),
+    )
+
+
+@main.command()
+@click.argument("play_id")
+def trace(play_id: str) -> None:
+    """Follow a play back: raw row, load, landed page, account.
+
+    \b
+    Example, with an id from `spotify-assets view` or from fct_plays:
+      spotify-assets trace 9ce5714ec3681852b6df
+    """
+    from spotify_assets.spotify.state import State
+    from spotify_assets.warehouse.tracing import trace as follow
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    settings = Settings.load()
+    found = follow(play_id, Warehouse(settings.warehouse_path), State(settings.state_path))
+    if found is None:
+        raise click.ClickException(
+            f"No play has the id {play_id}. The ids are in: spotify-assets view"
+        )
+    _print_trace(found)
+
+
+def _print_trace(found: "Trace") -> None:
+    def station(title: str, values: dict[str, Any] | None, missing: str) -> None:
+        click.secho(title, bold=True)
+        if values is None:
+            click.echo(f"  {missing}")
+        for name, value in (values or {}).items():
+            if value is not None:
+                click.echo(f"  {name:<24} {_printable(value)}")
+
+    station(
+        "Play (fct_plays)",
+        found.play,
+        "Not in the models: built before it came, or folded into the play of the same track "
+        "that ended up to two seconds earlier.",
+    )
+    station("Raw row (raw_recently_played)", found.raw, "")
+    station("Load (loads)", found.load, "")
+    page = found.page and {
+        "page_id": found.page.page_id,
+        "landed_at": found.page.landed_at,
+        "answered_at": found.page.answered_at,
+        "items": found.items_on_page(),
+    }
+    station("Landed page (state.db)", page, "No longer kept.")
+    account = found.account and {
+        name: value for name, value in asdict(found.account).items() if name != "last_look_error"
+    }
+    station("Account (state.db)", account, "Not known here any more.")
+
+
+@main.command()
+@click.option("--port", default=8808, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--seed", default=2026, show_default=True, help="Another seed, another world.")
+@click.option("--now", metavar="TIME", help="Where the clock starts, ISO 8601 [this moment].")
+@click.option("--speed", default=1.0, show_default=True, help="Seconds of its clock per second.")
+@click.option("--always-on", is_flag=True, help="Listeners that play music around the clock.")
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help="A redirect URI of the app [http://127.0.0.1:8765/callback].",
+)
+@click.option(
+    "--recently-played",
+    "recording",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Serve this recorded response to everybody.",
+)
+def sandbox(
+    port: int,
+    seed: int,
+    now: str | None,
+    speed: float,
+    always_on: bool,
+    redirect_uris: tuple[str, ...],
+    recording: Path | None,
+) -> None:
+    """Run a local Spotify with made-up listeners, until Ctrl-C.
+
+    \b
+    Example, in a second terminal:
+      export SPOTIFY_API_URL=http://127.0.0.1:8808/v1
+      export SPOTIFY_ACCOUNTS_URL=http://127.0.0.1:8808
+      export SPOTIFY_CLIENT_ID=sandbox-client SPOTIFY_ASSETS_DATA=data/sandbox
+      spotify-assets login
+    """
+    from spotify_assets.sandbox.server import Sandbox, SandboxConfig
+
+    try:
+        config = SandboxConfig(
+            seed=seed,
+            now=times.from_text(now) if now else None,
+            speed=speed,
+            always_on=always_on,
+            redirect_uris=redirect_uris or SandboxConfig.redirect_uris,
+            recently_played=recording,
+        )
+        server = Sandbox(config, port)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"A Spotify of its own at {server.url}, until Ctrl-C. For its clients:")
+    for name, value in server.environment().items():
+        click.echo(f"  export {name}={value}")
+    server.serve_forever()
+
+
+@main.command()
+@click.option("--ui", is_flag=True, help="Keep the world alive and open the Dagster UI on it.")
+@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+def demo(ui: bool, port: int) -> None:
+    """See it all work without a Spotify account; keeps to data/demo.
+
+    A sandbox Spotify, a login over real HTTP, ingestion, models and checks.
+    """
+    from spotify_assets import demo as scene
+    from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+
+    with scene.world(live=ui) as settings:
+        log_file = settings.data / "refresh.log"
+        with _working("Two made-up listeners log in and are collected"):
+            scene.log_everybody_in(settings)
+            done = bring_up_to_date(settings, log_file)
+        click.echo("Accounts: " + ", ".join(look.account_id for look in done.looks))
+        print_refresh(done, settings)
+        if not done.succeeded or any(look.error for look in done.looks):
+            raise click.ClickException(f"the demo's run failed. Details: {log_file}")
+        click.echo(f"\nIts plays: {settings.warehouse_path}")
+        if ui:
+            _serve_dagster(settings, port)
+        else:
+            click.echo(
+                "Lineage, runs and checks, with plays arriving: make demo-ui\n"
+                "Your own account: README.md, or: spotify-assets login"
+            )
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True)
+def dev(port: int) -> None:
+    """Open the Dagster UI with schedules and sensors on your own data, at 127.0.0.1."""
+    _serve_dagster(Settings.load(), port)
+
+
+def _serve_dagster(settings: Settings, port: int) -> None:
+    """Run the UI and the daemon until Ctrl-C.
+
+    Not in the checkout: `dagster dev` lets the `.env` of its working directory override the
+    environment, and our settings are complete already.
+    """
+    import subprocess
+
+    settings.make_data_folder()
+    settings.dagster_storage.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
+    click.echo(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    served = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=settings.dagster_storage,
+        env={**os.environ, **settings.environment()},
+    )
+    try:
+        code = served.wait()
+    except KeyboardInterrupt:
+        code = served.wait()  # Ctrl-C reached it too
+    if code:
+        raise click.ClickException(f"dagster dev ended with code {code}; its output says why.")
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """Show that something takes its time, and whom it waits for.
+
+    On a copy of standard error, since the real one goes to a log file while dbt prints.
+    """
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
+        console = Console(file=stderr)
+        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+        logger = logging.getLogger("spotify_assets")
+        logger.addHandler(handler)
+        try:
+            with console.status(what):
+                yield
+        finally:
+            logger.removeHandler(handler)
+
+
+def _table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], whole: Collection[str] = ()
+) -> None:
+    """A table as wide as the terminal; columns in `whole` are never cut."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for name in columns:
+        table.add_column(name, no_wrap=True, min_width=None if name not in whole else 1)
+    for row in rows:
+        table.add_row(*(_printable(text) for text in row))
+    Console().print(table)
+
+
+def _printable(value: object) -> str:
+    """Text without control characters: a title must not steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+if __name__ == "__main__":
+    main()

@@ -33,31 +33,34 @@ class Commands(click.Group):
         """Run the command; an error that is expected becomes a line on standard error, exit 1."""
         try:
             return super().invoke(context)
-        except SettingsError as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{where}.") from None
+        except click.ClickException:
+            raise
         except Exception as error:
-            raise _expected(error) or error from None
+            line = _one_line(error)
+            if line is None:
+                raise
+            raise click.ClickException(line) from None
 
 
-def _expected(error: Exception) -> click.ClickException | None:
+def _one_line(error: Exception) -> str | None:
+    """What to say of an error that can be expected, or None for a fault of ours."""
     from sqlalchemy.exc import DBAPIError
 
     from spotify_assets.spotify.errors import SpotifyError
 
-    if isinstance(error, SpotifyError):
-        return click.ClickException(str(error))
+    if isinstance(error, SettingsError | SpotifyError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     if isinstance(error, DBAPIError):
-        return click.ClickException(f"The database says: {error.orig}. Nothing was changed.")
+        return f"The database says: {error.orig}. What was committed before is kept."
     return None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spotify-assets")
 def main() -> None:
-    """A Spotify listening history that you can trust.
+    r"""A Spotify listening history that you can trust.
 
     \b
     First time:
@@ -71,7 +74,7 @@ def main() -> None:
 @main.command()
 @click.option("--account", metavar="NAME", help="The account's name here [Spotify's user id].")
 def login(account: str | None) -> None:
-    """Connect a Spotify account; once more mends a login that ended.
+    r"""Connect a Spotify account; once more mends a login that ended.
 
     \b
     Examples:
@@ -130,7 +133,7 @@ def accounts(as_json: bool) -> None:
 @main.command()
 @json_option
 def refresh(as_json: bool) -> None:
-    """Collect, check, keep and model the newest plays, as one Dagster run.
+    r"""Collect, check, keep and model the newest plays, as one Dagster run.
 
     Nothing to do costs one call per account and starts no run. Fit for cron:
 
@@ -232,7 +235,7 @@ def view(limit: int) -> None:
 @main.command()
 @click.argument("play_id")
 def trace(play_id: str) -> None:
-    """Follow a play back: raw row, load, landed page, account.
+    r"""Follow a play back: raw row, load, landed page, account.
 
     \b
     Example, with an id from `spotify-assets view` or from fct_plays:
@@ -268,16 +271,26 @@ def _print_trace(found: "Trace") -> None:
     )
     station("Raw row (raw_recently_played)", found.raw, "")
     station("Load (loads)", found.load, "")
-    page = found.page and {
-        "page_id": found.page.page_id,
-        "landed_at": found.page.landed_at,
-        "answered_at": found.page.answered_at,
-        "items": found.items_on_page(),
-    }
+    page = (
+        None
+        if found.page is None
+        else {
+            "page_id": found.page.page_id,
+            "landed_at": found.page.landed_at,
+            "answered_at": found.page.answered_at,
+            "items": found.items_on_page(),
+        }
+    )
     station("Landed page (state.db)", page, "No longer kept.")
-    account = found.account and {
-        name: value for name, value in asdict(found.account).items() if name != "last_look_error"
-    }
+    account = (
+        None
+        if found.account is None
+        else {
+            name: value
+            for name, value in asdict(found.account).items()
+            if name != "last_look_error"
+        }
+    )
     station("Account (state.db)", account, "Not known here any more.")
 
 
@@ -309,7 +322,7 @@ def sandbox(
     redirect_uris: tuple[str, ...],
     recording: Path | None,
 ) -> None:
-    """Run a local Spotify with made-up listeners, until Ctrl-C.
+    r"""Run a local Spotify with made-up listeners, until Ctrl-C.
 
     \b
     Example, in a second terminal:

@@ -25,7 +25,7 @@ def build_definitions(**resources: Any) -> dg.Definitions:
     }
     return dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=CHECKOUT),
-        # One process for a run: no step outlives a killed run, and it starts in a third of the time.
+        # One process for a run: no step outlives a killed run, and a third of the start-up.
         dg.Definitions(resources=keyed, executor=dg.in_process_executor),
     )
 

@@ -57,9 +57,12 @@ class Settings:
             client_id=value("SPOTIFY_CLIENT_ID"),
             client_secret=value("SPOTIFY_CLIENT_SECRET"),
             redirect_uri=value("SPOTIFY_REDIRECT_URI", "http://127.0.0.1:8765/callback"),
-            api_url=_address("SPOTIFY_API_URL", value("SPOTIFY_API_URL", "https://api.spotify.com/v1")),
+            api_url=_address(
+                "SPOTIFY_API_URL", value("SPOTIFY_API_URL", "https://api.spotify.com/v1")
+            ),
             accounts_url=_address(
-                "SPOTIFY_ACCOUNTS_URL", value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com")
+                "SPOTIFY_ACCOUNTS_URL",
+                value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com"),
             ),
             data=_folder(value("SPOTIFY_ASSETS_DATA", "data")),
             timezone=_zone(value("SPOTIFY_TIMEZONE")),

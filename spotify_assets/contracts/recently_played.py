@@ -22,7 +22,6 @@ LATEST_PLAY_AFTER_ANSWER = timedelta(minutes=5)
 LARGEST_INTEGER = 2**31 - 1
 
 
-
 class RecentlyPlayed(pa.DataFrameModel):
     """One row per play that Spotify lists. Times are UTC text, durations ms."""
 
@@ -77,7 +76,7 @@ class RecentlyPlayed(pa.DataFrameModel):
 
     @pa.check("track_uri", element_wise=True, error="empty")
     def is_not_empty(cls, value: Any) -> bool:
-        return value != ""
+        return bool(value != "")
 
     @pa.check("played_at", element_wise=True, error="not a time")
     def is_time(cls, value: Any) -> bool:
@@ -160,6 +159,8 @@ def _is_time(value: object) -> bool:
 
 def _is_storable(value: object) -> bool:
     """Whether it is text without a lone surrogate (no UTF-8) and NUL (not in PostgreSQL)."""
-    return isinstance(value, str) and "\0" not in value and value == value.encode(
-        "utf-8", "ignore"
-    ).decode("utf-8")
+    return (
+        isinstance(value, str)
+        and "\0" not in value
+        and value == value.encode("utf-8", "ignore").decode("utf-8")
+    )

@@ -1,4 +1,4 @@
-"""The IO manager: what an asset of a raw table returns goes to the warehouse here, and only here."""
+"""The IO manager: the only way from an asset into a raw table."""
 
 import dagster as dg
 import pandas as pd

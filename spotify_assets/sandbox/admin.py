@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, jsonify, request
 
-from spotify_assets.sandbox.clock import iso, parse_moment
+from spotify_assets import times
 from spotify_assets.sandbox.listener import Play
 from spotify_assets.sandbox.world import World
 
@@ -25,14 +25,14 @@ def blueprint(world: World) -> Blueprint:
         clock.speed = speed
 
     changes: dict[str, Callable[..., None]] = {
-        "now": lambda text: clock.set(parse_moment(text)),
+        "now": lambda text: clock.set(times.from_text(text)),
         "advance_seconds": lambda seconds: clock.advance(timedelta(seconds=seconds)),
         "speed": set_speed,
     }
 
     @admin.get("/clock")
     def read_clock() -> Response:
-        return jsonify({"now": iso(clock.now()), "speed": clock.speed})
+        return jsonify({"now": times.to_text(clock.now()), "speed": clock.speed})
 
     @admin.post("/clock")
     def change_clock() -> Response:
@@ -52,8 +52,8 @@ def blueprint(world: World) -> Blueprint:
         if listener is None:
             return _refuse(f"listener must be one of: {', '.join(world.listeners)}")
         try:
-            end = parse_moment(request.args["end"]) if "end" in request.args else clock.now()
-            start = parse_moment(request.args["start"])
+            end = times.from_text(request.args["end"]) if "end" in request.args else clock.now()
+            start = times.from_text(request.args["start"])
         except KeyError:
             return _refuse("start is missing")
         except ValueError as error:
@@ -65,8 +65,8 @@ def blueprint(world: World) -> Blueprint:
 
 def _truth(play: Play) -> dict[str, object]:
     return {
-        "played_at": iso(play.ended_at),
-        "started_at": iso(play.started_at),
+        "played_at": times.to_text(play.ended_at),
+        "started_at": times.to_text(play.started_at),
         "ms_played": play.ms_played,
         "duration_ms": play.track.duration_ms,
         "track_uri": f"spotify:track:{play.track.id}",

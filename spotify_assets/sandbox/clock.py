@@ -27,17 +27,6 @@ def from_ms(milliseconds: int) -> datetime:
     return EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def iso(moment: datetime) -> str:
-    """The moment as Spotify writes `played_at`: 2026-02-25T20:15:20.497Z."""
-    utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return utc.removesuffix("+00:00") + "Z"
-
-
-def parse_moment(text: str) -> datetime:
-    """Read an ISO 8601 moment with its offset. Raises ValueError, naming what is wrong."""
-    return checked(datetime.fromisoformat(text))
-
-
 def checked(moment: datetime) -> datetime:
     """The moment in UTC. Raises ValueError if it has no offset or lies outside 2006 to 2100."""
     if moment.tzinfo is None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from spotify_assets import times
 from spotify_assets.sandbox.catalogue import Album, Artist, Track
-from spotify_assets.sandbox.clock import iso
 from spotify_assets.sandbox.listener import Context, Listener, Play
 
 Json = dict[str, Any]
@@ -90,7 +90,7 @@ def play_history(play: Play, api_url: str) -> Json:
     """One item of recently-played. `played_at` is the end of the play."""
     return {
         "track": track(play.track, api_url),
-        "played_at": iso(play.ended_at),
+        "played_at": times.to_text(play.ended_at),
         "context": context(play.context, api_url),
     }
 

@@ -80,15 +80,16 @@ class OAuthApp:
             NeedsLogin: the refresh token is expired or revoked, which no retry mends.
             Unreachable: no usable answer came.
         """
-        session = OAuth2Session(self._settings.client_id, token={"access_token": token.access_token})
-        client = {} if self._settings.client_secret else {"client_id": self._settings.client_id}
+        session = OAuth2Session(
+            self._settings.client_id, token={"access_token": token.access_token}
+        )
         answer = self._request(
             lambda: session.refresh_token(
                 self._token_url,
                 refresh_token=token.refresh_token,
                 auth=self._client_auth(),
                 timeout=TIMEOUT_SECONDS,
-                **client,
+                client_id=None if self._settings.client_secret else self._settings.client_id,
             ),
             NeedsLogin,
             "Spotify no longer accepts this login ({}). Run: spotify-assets login",
@@ -187,9 +188,7 @@ class StoredLogin(AuthBase):
     def _load(self) -> Token:
         token = self._store.load(self._account_id)
         if token is None:
-            raise NeedsLogin(
-                f"{self._account_id} has no stored login. Run: spotify-assets login"
-            )
+            raise NeedsLogin(f"{self._account_id} has no stored login. Run: spotify-assets login")
         return token
 
     def _refresh_unless_another_did(self, stale: Token) -> Token:

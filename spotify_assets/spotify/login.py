@@ -102,9 +102,7 @@ def _code(answer: str, state_sent: str) -> str:
     return parameters["code"]
 
 
-def _ask_person(
-    address: str, tell: Callable[[str], object], answers: "queue.Queue[str]"
-) -> None:
+def _ask_person(address: str, tell: Callable[[str], object], answers: "queue.Queue[str]") -> None:
     tell(f"Agree in your browser:\n\n  {address}\n")
     tell("On a machine without a browser: open it elsewhere, agree, paste the final address.")
     threading.Thread(target=_read_pasted, args=(answers,), daemon=True).start()
@@ -151,7 +149,8 @@ def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterat
         take(request.url)
         refusal = request.args.get("error")
         text = f"Not connected: {refusal}" if refusal else "Thank you. The login goes on"
-        return f"<!doctype html><title>spotify-assets</title><p>{html.escape(text)}; you can close this page."
+        page = "<!doctype html><title>spotify-assets</title><p>{}; you can close this page."
+        return page.format(html.escape(text))
 
     try:
         family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
@@ -186,4 +185,3 @@ def _read_pasted(answers: "queue.Queue[str]") -> None:
                 return
     except (OSError, ValueError, AttributeError):  # no standard input, as under cron
         return
-

@@ -12,6 +12,7 @@ from pathlib import Path
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     ForeignKey,
     Index,
@@ -103,8 +104,7 @@ class State:
         if not self._path.exists():
             return []
         with self._reader().begin() as connection:
-            rows = connection.execute(select(accounts).order_by(accounts.c.account_id)).all()
-        return [Account(*row) for row in rows]
+            return _accounts(connection)
 
     def attach(self, identity: Identity, account_id: str | None, authorized_at: str) -> Account:
         """Record a login: of the account that it belongs to, or of a new one.
@@ -125,7 +125,7 @@ class State:
             "last_look_error": None,
         }
         with self._writer().begin() as connection:
-            known = [Account(*row) for row in connection.execute(select(accounts))]
+            known = _accounts(connection)
             name = _account_of(identity, account_id, known)
             if any(account.account_id == name for account in known):
                 connection.execute(
@@ -133,8 +133,7 @@ class State:
                 )
             else:
                 connection.execute(insert(accounts).values(account_id=name, **values))
-            row = connection.execute(select(accounts).where(accounts.c.account_id == name)).one()
-        return Account(*row)
+            return next(each for each in _accounts(connection) if each.account_id == name)
 
     def land(self, account_id: str, body: str, answered_at: datetime | None) -> LandedPage | None:
         """Commit an answered look, with its page where it differs from the one before.
@@ -190,7 +189,7 @@ class State:
             row = connection.execute(
                 select(*columns).where(landed_pages.c.page_id == page_id)
             ).one_or_none()
-        return LandedPage(*row) if row else None
+        return LandedPage(**row._mapping) if row else None
 
     def _reader(self) -> Engine:
         return database.reader(self._path)
@@ -200,6 +199,11 @@ class State:
         engine = database.writer(self._path)
         metadata.create_all(engine)
         return engine
+
+
+def _accounts(connection: Connection) -> list[Account]:
+    rows = connection.execute(select(accounts).order_by(accounts.c.account_id)).mappings()
+    return [Account(**row) for row in rows]
 
 
 def _account_of(identity: Identity, wanted: str | None, known: list[Account]) -> str:

@@ -62,7 +62,9 @@ class Receipt:
     rows_ignored: int = 0
 
     def __add__(self, other: "Receipt") -> "Receipt":
-        return Receipt(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+        return Receipt(
+            *(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
 
     def __str__(self) -> str:
         return (
@@ -117,8 +119,7 @@ def _open(connection: Connection, load: Load, run_id: str | None) -> int:
             rows_ignored=load.rows_ignored,
         )
     )
-    load_id: int = result.inserted_primary_key[0]
-    return load_id
+    return int(result.inserted_primary_key[0])  # type: ignore[index] # one row was inserted
 
 
 def _insert_accepted(connection: Connection, table: Table, load: Load, load_id: int) -> int:
@@ -153,14 +154,16 @@ def _insert_rejected(connection: Connection, load: Load, load_id: int) -> None:
             {
                 "account_id": load.account_id,
                 "source": load.source,
-                "reasons": row.reasons,
-                "payload": row.payload,
-                "payload_hash": payload_hash(row.payload),
+                "reasons": reasons,
+                "payload": payload,
+                "payload_hash": payload_hash(payload),
                 "first_load_id": load_id,
                 "last_load_id": load_id,
                 "times_seen": 1,
             }
-            for row in load.rejected.itertuples(index=False)
+            for payload, reasons in zip(
+                load.rejected["payload"], load.rejected["reasons"], strict=True
+            )
         ],
     )
 

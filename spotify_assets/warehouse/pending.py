@@ -56,7 +56,7 @@ def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = No
     if newest is None and from_spotify is not None:
         return False
     rows = warehouse.read(select(model_watermarks.c.model, model_watermarks.c.load_id))
-    seen = {model: load_id for model, load_id in rows}
+    seen = {row.model: row.load_id for row in rows}
     return any(seen.get(model, -1) < (newest or 0) for model in models())
 
 

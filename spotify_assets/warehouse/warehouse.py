@@ -69,7 +69,7 @@ class Warehouse:
             .where(loads.c.dagster_run_id == run_id)
             .group_by(loads.c.account_id)
         )
-        return {account_id: Receipt(*counts) for account_id, *counts in self.read(query)}
+        return {row[0]: Receipt(*row[1:]) for row in self.read(query)}
 
     def has_table(self, name: str) -> bool:
         """Whether a table or view of this name exists."""

@@ -35,27 +35,27 @@ estimated as (
 )
 
 select
-    cast(substr(row_key, 1, 20) as {{ dbt.type_string() }}) as play_id,
+    cast(substr(row_key, 1, 20) as {{ type_string() }}) as play_id,
     account_id,
     track_uri,
     cast(
         case when track_uri like 'spotify:episode:%' then 'episode' else 'track' end
-        as {{ dbt.type_string() }}
+        as {{ type_string() }}
     ) as content_type,
     track_name,
     artist_name,
     album_name,
     cast(
-        {{ to_utc_text('(ended_at_ms - ms_played)') }} as {{ dbt.type_string() }}
+        {{ to_utc_text('(ended_at_ms - ms_played)') }} as {{ type_string() }}
     ) as started_at,
     played_at as ended_at,
-    cast(ms_played as {{ dbt.type_bigint() }}) as ms_played,
-    cast(1 as {{ dbt.type_int() }}) as ms_played_is_estimated,
-    cast(0 as {{ dbt.type_int() }}) as time_is_unreliable,
-    cast(null as {{ dbt.type_int() }}) as skipped,
-    cast(0 as {{ dbt.type_int() }}) as incognito,
-    cast(1 as {{ dbt.type_int() }}) as is_counted,
-    cast('api' as {{ dbt.type_string() }}) as source,
+    cast(ms_played as {{ type_bigint() }}) as ms_played,
+    cast(1 as {{ type_int() }}) as ms_played_is_estimated,
+    cast(0 as {{ type_int() }}) as time_is_unreliable,
+    cast(null as {{ type_int() }}) as skipped,
+    cast(0 as {{ type_int() }}) as incognito,
+    cast(1 as {{ type_int() }}) as is_counted,
+    cast('api' as {{ type_string() }}) as source,
     played_at as api_played_at,
-    cast(null as {{ dbt.type_string() }}) as export_ended_at
+    cast(null as {{ type_string() }}) as export_ended_at
 from estimated

@@ -12,15 +12,15 @@ counted as (
     select
         account_id,
         artist_name,
-        cast(count(*) as {{ dbt.type_bigint() }}) as plays,
-        cast(count(distinct track_uri) as {{ dbt.type_bigint() }}) as tracks,
-        cast(sum(ms_played) as {{ dbt.type_bigint() }}) as ms_played,
+        cast(count(*) as {{ type_bigint() }}) as plays,
+        cast(count(distinct track_uri) as {{ type_bigint() }}) as tracks,
+        cast(sum(ms_played) as {{ type_bigint() }}) as ms_played,
         cast(
             sum(case when ms_played_is_estimated = 1 then ms_played else 0 end)
-            as {{ dbt.type_bigint() }}
+            as {{ type_bigint() }}
         ) as ms_played_estimated,
-        cast(min(ended_at) as {{ dbt.type_string() }}) as first_played_at,
-        cast(max(ended_at) as {{ dbt.type_string() }}) as last_played_at
+        cast(min(ended_at) as {{ type_string() }}) as first_played_at,
+        cast(max(ended_at) as {{ type_string() }}) as last_played_at
     from plays
     group by account_id, artist_name
 
@@ -38,7 +38,7 @@ select
     cast(
         row_number() over (
             partition by account_id
-        order by plays desc, ms_played desc, artist_name
-        ) as {{ dbt.type_bigint() }}
+            order by plays desc, ms_played desc, artist_name asc
+        ) as {{ type_bigint() }}
     ) as artist_rank
 from counted

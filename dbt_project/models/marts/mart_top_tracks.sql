@@ -17,7 +17,7 @@ named as (
         artist_name,
         row_number() over (
             partition by account_id, track_uri
-            order by ended_at desc, play_id
+            order by ended_at desc, play_id asc
         ) as newest_first
     from plays
 
@@ -28,14 +28,14 @@ counted as (
     select
         account_id,
         track_uri,
-        cast(count(*) as {{ dbt.type_bigint() }}) as plays,
-        cast(sum(ms_played) as {{ dbt.type_bigint() }}) as ms_played,
+        cast(count(*) as {{ type_bigint() }}) as plays,
+        cast(sum(ms_played) as {{ type_bigint() }}) as ms_played,
         cast(
             sum(case when ms_played_is_estimated = 1 then ms_played else 0 end)
-            as {{ dbt.type_bigint() }}
+            as {{ type_bigint() }}
         ) as ms_played_estimated,
-        cast(min(ended_at) as {{ dbt.type_string() }}) as first_played_at,
-        cast(max(ended_at) as {{ dbt.type_string() }}) as last_played_at
+        cast(min(ended_at) as {{ type_string() }}) as first_played_at,
+        cast(max(ended_at) as {{ type_string() }}) as last_played_at
     from plays
     group by account_id, track_uri
 
@@ -54,8 +54,8 @@ select
     cast(
         row_number() over (
             partition by counted.account_id
-        order by counted.plays desc, counted.ms_played desc, counted.track_uri
-        ) as {{ dbt.type_bigint() }}
+            order by counted.plays desc, counted.ms_played desc, counted.track_uri asc
+        ) as {{ type_bigint() }}
     ) as track_rank
 from counted
 inner join named

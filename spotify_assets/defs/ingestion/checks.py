@@ -19,8 +19,10 @@ OLDEST_NEWEST_PLAY = timedelta(days=3)
 def contract(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """No row waits in quarantine."""
     rows = warehouse.warehouse.read(
-        select(quarantined_rows.c.reasons, func.count())
-        .where(quarantined_rows.c.source == RECENTLY_PLAYED, quarantined_rows.c.released_by.is_(None))
+        select(quarantined_rows.c.reasons, func.count().label("rows"))
+        .where(
+            quarantined_rows.c.source == RECENTLY_PLAYED, quarantined_rows.c.released_by.is_(None)
+        )
         .group_by(quarantined_rows.c.reasons)
     )
     return dg.AssetCheckResult(
@@ -28,8 +30,8 @@ def contract(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description="Rows in quarantine, by reason." if rows else "Nothing is in quarantine.",
         metadata={
-            "quarantined_rows": sum(count for _, count in rows),
-            "reasons": {reasons: count for reasons, count in rows},
+            "quarantined_rows": sum(row.rows for row in rows),
+            "reasons": {row.reasons: row.rows for row in rows},
         },
     )
 
@@ -74,6 +76,7 @@ def every_account_was_read(spotify: SpotifyResource) -> dg.AssetCheckResult:
     }
     if errors:
         raise dg.Failure(
-            "; ".join(f"{account}: {error}" for account, error in errors.items()), allow_retries=False
+            "; ".join(f"{account}: {error}" for account, error in errors.items()),
+            allow_retries=False,
         )
     return dg.AssetCheckResult(passed=True)

@@ -37,7 +37,7 @@ class ModelsConfig(dg.Config):
 
 
 def build_arguments(config: ModelsConfig) -> list[str]:
-    """dbt's arguments for a build; what is selected, Dagster adds."""
+    """Dbt's arguments for a build; what is selected, Dagster adds."""
     arguments = ["build"]
     if config.full_refresh:
         arguments += ["--full-refresh"]

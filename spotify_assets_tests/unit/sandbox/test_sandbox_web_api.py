@@ -14,8 +14,9 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_assets.sandbox.clock import iso, to_ms
+from spotify_assets.sandbox.clock import to_ms
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig, create_app
+from spotify_assets.times import to_text
 
 if TYPE_CHECKING:
     from conftest import App
@@ -85,7 +86,7 @@ def test_me_is_the_person_who_agreed_without_the_removed_fields(app: App) -> Non
 
 
 def test_a_slash_at_the_end_makes_no_difference(app: App, token: str) -> None:
-    """spotipy asks for `me/`."""
+    """Spotipy asks for `me/`."""
     for path in ("/me", "/me/player/recently-played"):
         with_slash = app.get(f"{path}/", token)
         assert with_slash.status_code == 200
@@ -107,7 +108,7 @@ def test_what_is_not_there_is_not_found(app: App, token: str, path: str) -> None
 def test_the_newest_plays_are_those_that_had_ended_newest_first(app: App, token: str) -> None:
     page = app.recently_played(token, limit=50).json()
     now = app.sandbox.clock.now()
-    truth = app.plays("mira", iso(now - timedelta(days=20)))
+    truth = app.plays("mira", to_text(now - timedelta(days=20)))
     told = [(item["played_at"], item["track"]["uri"]) for item in page["items"]]
     assert told == [(play["played_at"], play["track_uri"]) for play in truth[:-51:-1]]
     assert [item["context"] and item["context"]["uri"] for item in page["items"]] == [
@@ -242,7 +243,7 @@ def test_two_looks_at_the_same_moment_are_the_same_to_the_byte(app: App, token: 
 
 def test_a_new_play_appears_at_the_moment_it_ends_and_not_before(app: App, token: str) -> None:
     now = app.sandbox.clock.now()
-    coming = app.plays("mira", iso(now), end=iso(now + timedelta(days=5)))[0]
+    coming = app.plays("mira", to_text(now), end=to_text(now + timedelta(days=5)))[0]
     end = datetime.fromisoformat(coming["played_at"])
     app.sandbox.clock.set(end - timedelta(milliseconds=1))
     token = app.log_in()["access_token"]
@@ -303,7 +304,7 @@ def test_names_arrive_in_utf_8_as_they_are_in_the_catalogue(make_app: Callable[.
     answer = app.recently_played(app.log_in()["access_token"], limit=50)
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     told = [item["track"]["name"] for item in answer.json()["items"]]
-    truth = app.plays("mira", iso(app.sandbox.clock.now() - timedelta(days=1)))
+    truth = app.plays("mira", to_text(app.sandbox.clock.now() - timedelta(days=1)))
     assert told == [play["track_name"] for play in truth[:-51:-1]]
     foreign = [name for name in told if not name.isascii()]
     assert foreign

@@ -1,0 +1,40 @@
+# Each target is the set-up and one command. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo demo-ui dev test lint bench soak lock screenshots
+BIN := spotenv/bin
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: ## make spotenv/ ready for use
+	@scripts/setup
+
+setup-dev: ## make spotenv/ ready for development
+	@scripts/setup dev
+
+demo: setup ## see it all work, without a Spotify account
+	@$(BIN)/spotify-assets demo
+
+demo-ui: setup ## the same world kept alive, with the Dagster UI
+	@$(BIN)/spotify-assets demo --ui
+
+dev: setup ## the Dagster UI, schedules and sensors on your own data
+	@$(BIN)/spotify-assets dev
+
+test: setup-dev ## lint, type-check and run every test
+	@scripts/lint && $(BIN)/pytest
+
+lint: setup-dev ## lint and type-check
+	@scripts/lint
+
+bench: setup-dev ## speed and memory, as ratios measured side by side
+	@$(BIN)/python -m benchmarks
+
+soak: setup-dev ## the long randomised runs
+	@$(BIN)/pytest -m soak
+
+lock: setup-dev ## resolve the dependencies anew
+	@scripts/lock
+
+screenshots: setup-dev ## docs/images, from a real browser
+	@$(BIN)/python scripts/screenshots.py

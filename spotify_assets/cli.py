@@ -394,22 +394,27 @@ def _serve_dagster(settings: Settings, port: int) -> None:
     Not in the checkout: `dagster dev` lets the `.env` of its working directory override the
     environment, and our settings are complete already.
     """
+    import signal
     import subprocess
 
     settings.make_data_folder()
     settings.dagster_storage.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
     click.echo(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     served = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=settings.dagster_storage,
         env={**os.environ, **settings.environment()},
     )
+    # Ctrl-C reaches the child by itself, a service manager's TERM does not.
+    signal.signal(signal.SIGTERM, lambda *_: served.terminate())
     try:
         code = served.wait()
     except KeyboardInterrupt:
-        code = served.wait()  # Ctrl-C reached it too
-    if code:
+        code = -abs(served.wait())
+    if code > 0:
         raise click.ClickException(f"dagster dev ended with code {code}; its output says why.")
 
 

@@ -6,6 +6,7 @@ connection never crosses a fork, and no idle one holds an old snapshot.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 BUSY_TIMEOUT_SECONDS = 300
+WAL_POLL_SECONDS = 0.05
 
 
 def writer(path: Path) -> Engine:
@@ -22,7 +24,7 @@ def writer(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("pragma journal_mode = wal")
+        _use_wal(connection)
         connection.execute("pragma synchronous = full")
         connection.execute("pragma foreign_keys = on")
 
@@ -38,6 +40,21 @@ def reader(path: Path) -> Engine:
     return _engine(
         lambda: sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_SECONDS), "begin"
     )
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # A new file is changed to WAL once, and SQLite does not wait for another's lock to do it:
+    # its busy timeout is for a lock that is asked for first, and here one is upgraded.
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > give_up_at:
+                raise
+        time.sleep(WAL_POLL_SECONDS)
 
 
 def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:

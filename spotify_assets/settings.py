@@ -6,6 +6,7 @@ or fails because a credential is missing: what needs one says so when it needs i
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -143,9 +144,12 @@ def _is_loopback(address: str) -> bool:
 
 
 def _address(name: str, address: str) -> str:
-    scheme = urlsplit(address).scheme
-    if scheme == "https" or (scheme == "http" and _is_loopback(address)):
-        return address.rstrip("/")
+    with suppress(ValueError):  # half an IPv6 address
+        parts = urlsplit(address)
+        if parts.hostname and (
+            parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(address))
+        ):
+            return address.rstrip("/")
     raise SettingsError(
         f"{name} is {address!r}: tokens travel only over https, or http to 127.0.0.1. "
         "Change it in .env or in the environment."

@@ -38,9 +38,9 @@ def from_http_date(header: str | None) -> datetime | None:
     """The `Date` header of a response, or None where it is missing or malformed."""
     try:
         moment = parsedate_to_datetime(header or "")
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def local(text: str, zone: str) -> str:

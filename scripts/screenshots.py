@@ -1,0 +1,83 @@
+"""The pictures in docs/images, from the demo's world in a real browser: `make screenshots`.
+
+Needs Chromium on the PATH (Debian: the package chromium).
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+PORT = 3911
+URL = f"http://127.0.0.1:{PORT}"
+READY_SECONDS = 120
+EXPANDED = "expanded=global%40global%3Araw%2Cglobal%40global%3Astaging%2Cglobal%40global%3Amarts"
+
+
+def main() -> None:
+    """Start the demo with its UI, take the pictures, end it."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with demo_ui(), browser_page() as page:
+        page.goto(f"{URL}/asset-groups?{EXPANDED}")
+        page.get_by_text("mart_top_tracks").last.wait_for()
+        page.wait_for_timeout(4000)  # until the layout has settled and the live state is there
+        page.screenshot(path=IMAGES / "lineage.png")
+        page.goto(f"{URL}/assets/raw/recently_played?view=events")
+        page.get_by_text("rows_loaded").first.wait_for()
+        page.wait_for_timeout(1000)
+        page.screenshot(path=IMAGES / "accounting.png")
+        page.goto(f"{URL}/automation")
+        page.get_by_text("recently_played_sensor").first.wait_for()
+        page.wait_for_timeout(2000)
+        page.screenshot(path=IMAGES / "automation.png")
+
+
+@contextmanager
+def demo_ui() -> Iterator[None]:
+    """The demo with its UI, until the end of the block."""
+    command = [Path(sys.executable).with_name("spotify-assets"), "demo", "--ui", "--port", str(PORT)]
+    served = subprocess.Popen(command)
+    try:
+        _wait_until_it_answers()
+        yield
+    finally:
+        served.send_signal(signal.SIGTERM)
+        served.wait()
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """A page of headless Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("No Chromium on the PATH. Install it (Debian: apt install chromium).")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser.new_page(viewport={"width": 1800, "height": 800})
+        browser.close()
+
+
+def _wait_until_it_answers() -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{URL}/server_info", timeout=5).close()
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(1)
+        else:
+            return
+    sys.exit(f"The Dagster UI did not answer within {READY_SECONDS} s.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Settings: who wins, what is refused, and what a child process is told."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from spotify_assets.settings import CHECKOUT, Settings, SettingsError
+
+# Every name differs from its default and from what the hostile `.env` below says.
+EVERYTHING = {
+    "SPOTIFY_CLIENT_ID": "an-id",
+    "SPOTIFY_CLIENT_SECRET": "a-very-secret-secret",
+    "SPOTIFY_REDIRECT_URI": "http://127.0.0.1:9999/back",
+    "SPOTIFY_API_URL": "http://127.0.0.1:9998/v1",
+    "SPOTIFY_ACCOUNTS_URL": "http://127.0.0.1:9997",
+    "SPOTIFY_ASSETS_DATA": "/somewhere/else",
+    "SPOTIFY_TIMEZONE": "Asia/Kathmandu",
+    "DAGSTER_HOME": "/another/home",
+}
+
+
+def env_file(tmp_path: Path, **values: str) -> Path:
+    path = tmp_path / ".env"
+    path.write_text("".join(f"{name}={value}\n" for name, value in values.items()), "utf-8")
+    return path
+
+
+def test_without_any_setting_spotify_itself_is_meant() -> None:
+    settings = Settings.load({}, env_file=None)
+    assert settings.api_url == "https://api.spotify.com/v1"
+    assert settings.accounts_url == "https://accounts.spotify.com"
+    assert settings.redirect_uri == "http://127.0.0.1:8765/callback"
+    assert settings.client_id == settings.client_secret == settings.timezone == ""
+    assert settings.data == CHECKOUT / "data"
+    assert settings.dagster_home == CHECKOUT / "dagster_home"
+
+
+def test_a_missing_env_file_is_an_empty_one(tmp_path: Path) -> None:
+    assert Settings.load({}, tmp_path / "no.env") == Settings.load({}, env_file=None)
+
+
+def test_the_env_file_is_read(tmp_path: Path) -> None:
+    assert Settings.load({}, env_file(tmp_path, SPOTIFY_CLIENT_ID="from-file")).client_id == (
+        "from-file"
+    )
+
+
+def test_the_environment_beats_the_env_file(tmp_path: Path) -> None:
+    file = env_file(tmp_path, SPOTIFY_CLIENT_ID="from-file")
+    assert Settings.load({"SPOTIFY_CLIENT_ID": "from-env"}, file).client_id == "from-env"
+
+
+def test_an_empty_value_in_the_environment_beats_the_env_file(tmp_path: Path) -> None:
+    file = env_file(tmp_path, SPOTIFY_CLIENT_SECRET="left-over", SPOTIFY_ASSETS_DATA="/left/over")
+    settings = Settings.load({"SPOTIFY_CLIENT_SECRET": "", "SPOTIFY_ASSETS_DATA": ""}, file)
+    assert settings.client_secret == ""
+    assert settings.data == CHECKOUT / "data"
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPOTIFY_CLIENT_ID", "from-the-process")
+    assert Settings.load(env_file=None).client_id == "from-the-process"
+
+
+def test_blanks_around_a_value_do_not_count() -> None:
+    assert Settings.load({"SPOTIFY_CLIENT_ID": " an-id \t"}, env_file=None).client_id == "an-id"
+
+
+@pytest.mark.parametrize("name", ["SPOTIFY_ASSETS_DATA", "DAGSTER_HOME"])
+def test_a_relative_folder_lies_in_the_checkout_wherever_we_stand(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.load({name: "some/where"}, env_file=None)
+    folder = settings.data if name == "SPOTIFY_ASSETS_DATA" else settings.dagster_home
+    assert folder == CHECKOUT / "some/where"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings.load({"SPOTIFY_ASSETS_DATA": "~/plays"}, env_file=None).data == (
+        tmp_path / "plays"
+    )
+
+
+def test_all_that_is_kept_lies_in_the_data_folder(tmp_path: Path) -> None:
+    settings = Settings.load({"SPOTIFY_ASSETS_DATA": str(tmp_path / "data")}, env_file=None)
+    paths = [
+        value
+        for name in dir(Settings)
+        if isinstance(getattr(Settings, name), property)
+        and isinstance(value := getattr(settings, name), Path)
+    ]
+    assert len(paths) >= 7
+    assert all(path.is_relative_to(tmp_path / "data") for path in paths)
+    assert not (tmp_path / "data").exists()  # reading settings creates nothing
+
+
+@pytest.mark.parametrize("name", ["SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://api.spotify.com/v1",
+        "http://localhost:8080",
+        "http://192.168.1.4/v1",
+        "http://127.0.0.1.example.org/v1",
+        "http://127.0.0.1@example.org/v1",
+        "ftp://127.0.0.1/v1",
+        "api.spotify.com/v1",
+        "127.0.0.1:8080",
+        "https://",
+        "https:///v1",
+        "http://[",
+    ],
+)
+def test_an_address_over_which_tokens_may_not_travel_is_refused(name: str, address: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.load({name: address}, env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("https://api.spotify.com/v1/", "https://api.spotify.com/v1"),
+        ("HTTPS://mirror.example.org", "HTTPS://mirror.example.org"),
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+        ("http://[::1]:8080/v1//", "http://[::1]:8080/v1"),
+    ],
+)
+def test_https_and_the_loopback_are_accepted_without_a_slash_at_the_end(
+    address: str, kept: str
+) -> None:
+    assert Settings.load({"SPOTIFY_API_URL": address}, env_file=None).api_url == kept
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "Europe", "../../etc/passwd", "/etc/passwd", "a\0b", "ü", "tzdata.zi"]
+)
+def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
+    with pytest.raises(SettingsError, match="SPOTIFY_TIMEZONE"):
+        Settings.load({"SPOTIFY_TIMEZONE": zone}, env_file=None)
+
+
+def test_the_sensor_hurries_only_at_a_sandbox() -> None:
+    sandbox = Settings.load({"SPOTIFY_API_URL": "http://127.0.0.1:1/v1"}, env_file=None)
+    assert sandbox.look_every_seconds < Settings.load({}, env_file=None).look_every_seconds == 900
+
+
+def test_a_child_sees_exactly_these_settings_whatever_its_env_file_says(tmp_path: Path) -> None:
+    # `dagster dev` reads the `.env` of its working directory: a gap would be filled from there.
+    settings = Settings.load(EVERYTHING, env_file=None)
+    for field in fields(Settings):
+        default = getattr(Settings.load({}, env_file=None), field.name)
+        assert getattr(settings, field.name) != default, f"{field.name} is not in EVERYTHING"
+    hostile = {name: "http://hostile.example.org" for name in settings.environment()}
+    file = env_file(tmp_path, **hostile)
+    assert Settings.load(settings.environment(), file) == settings
+
+
+def test_a_child_of_default_settings_sees_the_defaults_whatever_its_env_file_says(
+    tmp_path: Path,
+) -> None:
+    settings = Settings.load({}, env_file=None)
+    assert Settings.load(settings.environment(), env_file(tmp_path, **EVERYTHING)) == settings
+
+
+def test_every_setting_that_is_read_is_passed_to_a_child() -> None:
+    read = set(re.findall(r'value\(\s*"([A-Z_]+)"', inspect.getsource(Settings.load)))
+    assert read == EVERYTHING.keys()
+    assert read <= Settings.load({}, env_file=None).environment().keys()
+
+
+def test_no_text_form_of_the_settings_shows_the_secret() -> None:
+    settings = Settings.load(EVERYTHING, env_file=None)
+    for text in (repr(settings), str(settings), f"{settings}", f"{[settings]}"):
+        assert "an-id" in text
+        assert "secret-secret" not in text
+
+
+def test_the_data_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    settings = Settings.load({"SPOTIFY_ASSETS_DATA": str(tmp_path / "data")}, env_file=None)
+    settings.make_data_folder()
+    settings.make_data_folder()
+    assert settings.data.stat().st_mode & 0o777 == 0o700

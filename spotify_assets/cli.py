@@ -444,13 +444,16 @@ def _table(
 ) -> None:
     """A table as wide as the terminal; columns in `whole` are never cut."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
+    lines = [[_printable(text) for text in row] for row in rows]
     table = Table(box=None, header_style="bold")
-    for name in columns:
-        table.add_column(name, no_wrap=True, min_width=None if name not in whole else 1)
-    for row in rows:
-        table.add_row(*(_printable(text) for text in row))
+    for column, name in enumerate(columns):
+        width = max(len(line[column]) for line in lines) if name in whole else None
+        table.add_column(name, no_wrap=True, min_width=width)
+    for line in lines:
+        table.add_row(*map(escape, line))
     Console().print(table)
 
 

@@ -4,11 +4,12 @@ Knows HTTP and Spotify's error bodies; what a play is, it does not know.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import requests
@@ -31,6 +32,7 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 10
 DEADLINE_SECONDS = 20  # for one attempt with its whole body, however slowly it drips
 LARGEST_BODY_BYTES = 16 * 2**20  # fifty plays of the widest known shape are 0.4 MB
+LONGEST_REASON = 200  # characters of what Spotify says in an error
 DEEPEST_NESTING = 100  # real answers nest 7 deep; Python's own limit moves with the caller's stack
 
 
@@ -116,7 +118,7 @@ def _text(response: requests.Response) -> str:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        answer = json.loads(text, parse_constant=_refuse_constant)
+        answer = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise BadAnswer("Spotify's answer is not JSON; the next look tries again.") from None
     if not isinstance(answer, dict) or _nested_deeper_than(answer, DEEPEST_NESTING):
@@ -124,8 +126,14 @@ def _json_object(text: str) -> dict[str, Any]:
     return answer
 
 
-def _refuse_constant(name: str) -> None:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    # 1e400 would become an infinity, which cannot be written as JSON again.
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_constant(digits)
 
 
 def _nested_deeper_than(value: object, limit: int) -> bool:
@@ -154,8 +162,9 @@ def _error(response: requests.Response, text: str) -> Exception:
         )
     if status == requests.codes.too_many_requests:
         seconds = retry_after_seconds(response.headers.get("Retry-After"))
+        wait = f"{seconds:,} s" if seconds else "a while"
         return RateLimited(
-            f"Spotify asks us to wait {seconds:,} s ({reason or message or 'rate limit'}). "
+            f"Spotify asks us to wait {wait} ({reason or message or 'rate limit'}). "
             "Nothing is lost meanwhile as long as fewer than 50 plays pass.",
             retry_after_seconds=seconds,
         )
@@ -168,6 +177,12 @@ def _error_body(text: str) -> tuple[str, str]:
     """The message and reason of an error body, which may be JSON, plain text, HTML or nothing."""
     try:
         error = json.loads(text)["error"]
-        return str(error.get("message") or ""), str(error.get("reason") or "")
+        return _line(error.get("message")), _line(error.get("reason"))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return ("" if "<" in text else text.strip()[:200]), ""
+        return ("" if "<" in text else _line(text)), ""
+
+
+def _line(words: object) -> str:
+    """One short line: it is printed and stored, neither of which takes a lone surrogate."""
+    text = " ".join(str(words or "")[:LONGEST_REASON].split())
+    return "".join(filter(str.isprintable, text))

@@ -15,7 +15,7 @@ class Paging:
 
     def __init__(self, first: str) -> None:
         self.url: str | None = first
-        self._origin = urlsplit(first)[:2]
+        self._origin = _origin(first)
         self._seen = {first}
 
     def advance(self, page: Mapping[str, object]) -> None:
@@ -29,9 +29,18 @@ class Paging:
         if following is None or page.get("items") == []:
             self.url = None
             return
-        if not isinstance(following, str) or urlsplit(following)[:2] != self._origin:
+        if not isinstance(following, str) or _origin(following) != self._origin:
             raise BadAnswer("Spotify's page points to a next page on another host; stopped there.")
         if following in self._seen:
             raise BadAnswer("Spotify's pages point in a circle; stopped there.")
         self._seen.add(following)
         self.url = following
+
+
+def _origin(address: str) -> tuple[str, str] | None:
+    """Scheme and host, or None where it is no address at all."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return parts.scheme, parts.netloc

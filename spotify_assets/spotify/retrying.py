@@ -13,12 +13,15 @@ from urllib3.exceptions import MaxRetryError
 
 # Retry-After of 19,056 to 86,000 s has been seen: nobody sleeps that out inside a process.
 LONGEST_WAIT_SECONDS = 60
-LONGEST_HEADER = 9  # digits; thirty years of seconds
+LONGEST_HEADER = 9  # digits; thirty years of seconds, and more counts as so many
 WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 
 
 class Retrying(Retry):
-    """urllib3's retry policy, which gives up at once where Spotify asks for over a minute."""
+    """urllib3's retry policy, which gives up at once where Spotify asks for over a minute.
+
+    It also does where Spotify asks for a time that we cannot read.
+    """
 
     @classmethod
     def patient(cls) -> Self:
@@ -42,7 +45,7 @@ class Retrying(Retry):
         )
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float:
-        """Seconds to wait; 0 where the header is missing or unreadable, so that we back off."""
+        """Seconds to wait; 0 where the header is missing, so that we back off."""
         return retry_after_seconds(response.headers.get("Retry-After"))
 
     def increment(
@@ -55,12 +58,25 @@ class Retrying(Retry):
         _stacktrace: TracebackType | None = None,
     ) -> Self:
         """The policy after one more failed attempt; raises MaxRetryError to hand it back."""
-        if response is not None and self.get_retry_after(response) > LONGEST_WAIT_SECONDS:
+        if response is not None and not _is_worth_waiting(response.headers.get("Retry-After")):
             raise MaxRetryError(_pool, url or "", None)  # type: ignore[arg-type]
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 def retry_after_seconds(header: str | None) -> int:
-    """Spotify sends whole seconds; anything else counts as no wish at all (0)."""
+    """Spotify sends whole seconds; 0 where the header is missing or says anything else."""
     text = (header or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_HEADER else 0
+    if not _is_number(text):
+        return 0
+    return int(text) if len(text) <= LONGEST_HEADER else 10**LONGEST_HEADER - 1
+
+
+def _is_worth_waiting(header: str | None) -> bool:
+    # A wish that we cannot read is not ignored: each call in vain counts against the quota.
+    if header is None:
+        return True
+    return _is_number(header.strip()) and retry_after_seconds(header) <= LONGEST_WAIT_SECONDS
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -97,7 +97,8 @@ def serve() -> Iterator[Serve]:
                         return
                     status, headers, content = reply
                     self.send_response_only(status)
-                    for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                    usual = {"Content-Length": str(len(content)), "Connection": "close"}
+                    for name, value in {**usual, **headers}.items():
                         self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(content)
@@ -174,7 +175,8 @@ def all_text_of() -> Callable[[BaseException], str]:
 def sandbox() -> Iterator[Sandbox]:
     """A Spotify whose clock stands at NOW, with an app that can be called back."""
     redirect_uri = f"http://127.0.0.1:{free_port()}/callback"
-    config = SandboxConfig(now=NOW, speed=0, redirect_uris=(redirect_uri,))
+    elsewhere = "https://plays.example.org/callback"  # an address that we cannot serve
+    config = SandboxConfig(now=NOW, speed=0, redirect_uris=(redirect_uri, elsewhere))
     with Sandbox(config) as running:
         yield running
 

@@ -1,0 +1,159 @@
+"""The command line as a person and a program use it: real processes, a real Dagster run."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from spotify_assets.sandbox.browser import consent
+from spotify_assets.sandbox.server import Sandbox
+from spotify_assets_tests.support import User, contents, sandbox, user_of
+
+ACCOUNTING = re.compile(
+    r"^([\d,]+) read = ([\d,]+) loaded \+ ([\d,]+) duplicate \+ ([\d,]+) quarantined"
+    r" \+ ([\d,]+) ignored$",
+    re.MULTILINE,
+)
+
+
+def rows(user: User, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(user.settings.warehouse_path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_play_goes_from_spotify_to_the_marts_by_one_command(refreshed_user: User) -> None:
+    assert rows(refreshed_user, "select count(*) from raw_recently_played") == [(100,)]
+    assert rows(refreshed_user, "select count(*) from fct_plays") == [(100,)]
+    assert rows(refreshed_user, "select sum(plays) from mart_top_tracks") == [(100,)]
+    assert rows(refreshed_user, "select sum(plays) from mart_top_artists") == [(100,)]
+
+
+def test_a_second_refresh_says_that_nothing_is_new_and_changes_no_row(refreshed_user: User) -> None:
+    before = contents(refreshed_user.settings.warehouse_path, without=())
+    done = refreshed_user.run("refresh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"No new plays since 2026-\d\d-\d\d \d\d:\d\d \S+\.\n", done.stdout)
+    assert contents(refreshed_user.settings.warehouse_path, without=()) == before
+
+
+def test_a_refresh_prints_the_accounting_of_each_account_and_of_all(user: User) -> None:
+    user.log_in("mira")
+    done = user.run("refresh", "--json")
+    assert done.returncode == 0
+    answer = json.loads(done.stdout)
+    counts = {name: answer[name] for name in answer if name.startswith("rows_")}
+    assert counts == {
+        "rows_read": 50,
+        "rows_loaded": 50,
+        "rows_duplicate": 0,
+        "rows_quarantined": 0,
+        "rows_ignored": 0,
+    }
+    (account,) = answer["accounts"]
+    assert account == {"account_id": "mira", "error": None, **counts}
+    assert answer["models"]["fct_plays"] == 50
+
+
+def test_a_refresh_without_any_login_builds_the_models_of_what_is_there(user: User) -> None:
+    done = user.run("refresh")
+    assert done.returncode == 0
+    assert "Run: spotify-assets login" in done.stdout
+    assert ACCOUNTING.search(done.stdout)
+    assert rows(user, "select count(*) from mart_top_tracks") == [(0,)]
+
+
+def test_one_account_that_fails_does_not_stop_the_others(user: User) -> None:
+    user.log_in("mira", "jonas")
+    (user.settings.tokens / "jonas.json").write_text("broken")
+    done = user.run("refresh")
+    assert done.returncode == 1
+    assert "mira: 50 read = 50 loaded" in done.stdout
+    assert rows(user, "select account_id, count(*) from fct_plays group by 1") == [("mira", 50)]
+    (line,) = [line for line in done.stderr.splitlines() if "jonas has no stored login" in line][:1]
+    assert "Run: spotify-assets login" in line
+    assert "Traceback" not in done.stderr
+
+
+def test_accounts_lists_logins_for_a_person_and_for_a_program(refreshed_user: User) -> None:
+    shown = refreshed_user.run("accounts")
+    assert "mira" in shown.stdout
+    assert "2026-" in shown.stdout or "2027-" in shown.stdout
+    answer = json.loads(refreshed_user.run("accounts", "--json").stdout)
+    assert [account["account_id"] for account in answer["accounts"]] == ["jonas", "mira"]
+    assert all(account["last_look_at"] for account in answer["accounts"])
+
+
+def test_a_play_that_view_shows_is_traced_to_its_account(refreshed_user: User) -> None:
+    shown = refreshed_user.run("view", "--limit", "1").stdout
+    play_id = re.findall(r"[0-9a-f]{20}", shown)[0]
+    traced = refreshed_user.run("trace", play_id)
+    assert traced.returncode == 0
+    ((load_id, page_id, account_id),) = rows(
+        refreshed_user,
+        "select load_id, page_id, account_id from raw_recently_played join loads "
+        f"using (load_id, account_id) where row_key like '{play_id}%'",
+    )
+    for station in ("fct_plays", "raw_recently_played", "loads", "state.db"):
+        assert station in traced.stdout
+    for value in (str(load_id), str(page_id), str(account_id), play_id):
+        assert value in traced.stdout
+
+
+@pytest.mark.parametrize("play_id", ["0000", "", "'; drop table loads; --", "zzz"])
+def test_an_unknown_play_is_one_clear_line(refreshed_user: User, play_id: str) -> None:
+    done = refreshed_user.run("trace", play_id)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No play has the id")
+
+
+def test_commands_before_the_first_login_say_what_to_do(user: User) -> None:
+    assert "spotify-assets login" in user.run("accounts").stdout
+    assert "spotify-assets refresh" in user.run("view").stdout
+    assert user.run("trace", "abc").returncode == 1
+    assert user.run("nonsense").returncode == 2
+
+
+def test_login_on_a_headless_machine_prints_the_address_and_takes_the_answer(
+    still_spotify: Sandbox, user: User
+) -> None:
+    process = user.start("login")
+    assert process.stdout is not None
+    address = next(line.strip() for line in process.stdout if "/authorize?" in line)
+    consent(address, "mira")
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
+    assert "Connected mira" in stdout
+    assert (user.settings.tokens / "mira.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_recorded_response_arrives_field_by_field(tmp_path: Path, samples: Path) -> None:
+    """The sandbox serves a real response of Spotify; every field is in raw and in the fact."""
+    recording = samples / "recently_played_tracks.json"
+    items = json.loads(recording.read_text())["items"]
+    with sandbox(recently_played=recording, now=None) as spotify:
+        user = user_of(spotify.environment(), tmp_path / "user")
+        user.log_in("mira")
+        done = user.run("refresh")
+    assert "48 read = 48 loaded + 0 duplicate + 0 quarantined + 0 ignored" in done.stdout
+    kept = rows(user, "select payload from raw_recently_played order by played_at desc")
+    assert [json.loads(str(payload)) for (payload,) in kept] == items
+    facts = rows(
+        user,
+        "select api_played_at, ended_at, track_uri, track_name, artist_name, album_name, source"
+        " from fct_plays order by ended_at desc",
+    )
+    assert facts == [
+        (
+            item["played_at"],
+            item["played_at"],
+            item["track"]["uri"],
+            item["track"]["name"],
+            item["track"]["artists"][0]["name"],
+            item["track"]["album"]["name"],
+            "api",
+        )
+        for item in items
+    ]

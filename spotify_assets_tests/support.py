@@ -1,0 +1,114 @@
+"""What tests of more than one room share: a sandbox Spotify, and users of it who run commands."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotify_assets.sandbox.browser import consent
+from spotify_assets.sandbox.server import Sandbox, SandboxConfig
+from spotify_assets.settings import CHECKOUT, Settings
+from spotify_assets.spotify.login import login
+from spotify_assets.spotify.state import State
+from spotify_assets.spotify.token_store import TokenStore
+
+COMMAND = Path(sys.executable).with_name("spotify-assets")
+NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
+
+
+def need_tool(name: str, reason: str) -> str:
+    """The path of a system tool; without it the test is skipped, and fails under CI."""
+    path = shutil.which(name)
+    if path is None and os.environ.get("CI"):
+        pytest.fail(f"{name} is not installed: {reason}")
+    if path is None:
+        pytest.skip(f"{name} is not installed: {reason}")
+    return path
+
+
+class User:
+    """Somebody with a data folder who runs commands; nothing of this machine's user is his."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment of his commands."""
+        passed = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        home = {"HOME": str(self.settings.data.parent)}
+        return passed | home | self.settings.environment()
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """Start `spotify-assets` with arguments, in a process group of its own."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            env=self.environment | variables,
+            cwd=self.settings.data.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run `spotify-assets` to its end."""
+        process = self.start(*arguments, **variables)
+        stdout, stderr = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    def log_in(self, *listeners: str) -> None:
+        """Log listeners of the sandbox in."""
+        for listener in listeners:
+            login(
+                self.settings,
+                State(self.settings.state_path),
+                TokenStore(self.settings.tokens),
+                open_browser=partial(consent, listener=listener),
+                tell=lambda _: None,
+            )
+
+
+def sandbox(**config: Any) -> Sandbox:
+    """A sandbox whose clock stands still, for a context manager."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        redirect_uri = f"http://127.0.0.1:{listening.getsockname()[1]}/callback"
+    return Sandbox(SandboxConfig(**{"now": NOW, "speed": 0, "redirect_uris": (redirect_uri,)} | config))
+
+
+def user_of(environment: Mapping[str, str], folder: Path) -> User:
+    """A user whose data, home and Dagster home are below a folder."""
+    home = folder / "dagster_home"
+    home.mkdir(parents=True)
+    shutil.copy(CHECKOUT / "dagster_home" / "dagster.yaml", home)
+    own = {"SPOTIFY_ASSETS_DATA": str(folder / "data"), "DAGSTER_HOME": str(home)}
+    settings = Settings.load({**environment, **own}, env_file=None)
+    settings.make_data_folder()
+    return User(settings)
+
+
+def contents(path: Path, *, without: tuple[str, ...] = ("loaded_at", "dagster_run_id")) -> dict[str, Any]:
+    """All rows of the raw, fact and mart tables and of the loads, each in a fixed order."""
+    prefixes = ("raw_", "fct_", "mart_", "loads", "quarantined_rows")
+    tables = {}
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        names = [row[0] for row in connection.execute("select name from sqlite_master")]
+        for name in (name for name in names if name.startswith(prefixes)):
+            if "autoindex" in name:
+                continue
+            rows = connection.execute(f'select * from "{name}"')
+            columns = [column[0] for column in rows.description]
+            kept = [i for i, column in enumerate(columns) if column not in without]
+            tables[name] = sorted((tuple(row[i] for i in kept) for row in rows), key=repr)
+    return tables

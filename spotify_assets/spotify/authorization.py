@@ -41,11 +41,8 @@ class OAuthApp:
 
     def authorization_request(self) -> tuple[OAuth2Session, str, str]:
         """A session that holds the PKCE verifier, the address to open, and its state."""
-        session = OAuth2Session(
-            self._settings.client_id,
-            scope=list(SCOPES),
-            redirect_uri=self._settings.redirect_uri,
-            pkce="S256",
+        session = self._session(
+            scope=list(SCOPES), redirect_uri=self._settings.redirect_uri, pkce="S256"
         )
         url, state = session.authorization_url(f"{self._settings.accounts_url}/authorize")
         return session, url, state

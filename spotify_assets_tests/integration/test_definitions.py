@@ -1,0 +1,129 @@
+"""The code location: what is in it, and that it loads where nothing else is there yet."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from spotify_assets.definitions import defs
+from spotify_assets.settings import CHECKOUT
+
+ASSETS = {
+    "raw/recently_played": ("raw", set[str]()),
+    "stg_recently_played": ("staging", {"raw/recently_played"}),
+    "fct_plays": ("marts", {"stg_recently_played"}),
+    "mart_top_tracks": ("marts", {"fct_plays"}),
+    "mart_top_artists": ("marts", {"fct_plays"}),
+}
+
+
+def specs() -> list[dg.AssetSpec]:
+    return list(defs.resolve_all_asset_specs())
+
+
+def test_these_are_all_the_assets_with_their_groups_and_lineage() -> None:
+    found = {
+        spec.key.to_user_string(): (
+            spec.group_name,
+            {dep.asset_key.to_user_string() for dep in spec.deps},
+        )
+        for spec in specs()
+    }
+    assert found == ASSETS
+
+
+@pytest.mark.parametrize("spec", specs(), ids=lambda spec: spec.key.to_user_string())
+def test_every_asset_has_an_owner_kinds_a_description_and_code_to_open(spec: dg.AssetSpec) -> None:
+    assert spec.owners
+    assert spec.kinds
+    assert spec.description
+    assert "dagster/code_references" in spec.metadata
+
+
+def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() -> None:
+    repository = defs.get_repository_def()
+    jobs = {name for name in repository.job_names if not name.startswith("__")}
+    assert jobs == {"refresh_job", "daily_refresh_job", "models_job"}
+    assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
+        "daily_refresh": "daily_refresh_job",
+        "models_schedule": "models_job",
+    }
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "recently_played_sensor",
+        "models_sensor",
+        "killed_runs_sensor",
+    }
+    assert all(
+        sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs
+    )
+    assert all(
+        schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        for schedule in repository.schedule_defs
+    )
+
+
+def test_the_jobs_hold_what_they_promise() -> None:
+    def assets(job: str) -> set[str]:
+        layer = defs.resolve_job_def(job).asset_layer
+        return {key.to_user_string() for key in layer.selected_asset_keys}
+
+    assert assets("refresh_job") == assets("daily_refresh_job") == set(ASSETS)
+    assert assets("models_job") == set(ASSETS) - {"raw/recently_played"}
+
+
+def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
+    layer = defs.resolve_job_def("daily_refresh_job").asset_layer
+    names = {
+        (key.asset_key.to_user_string(), key.name) for key in layer.asset_graph.asset_check_keys
+    }
+    for check in ("contract", "sums", "newest_play_age", "every_account_was_read"):
+        assert ("raw/recently_played", check) in names
+    assert ("fct_plays", "unique_fct_plays_play_id") in names
+    assert ("raw/recently_played", "source_unique_raw_recently_played_row_key") in names
+
+
+def test_a_run_is_one_process() -> None:
+    for job in ("refresh_job", "daily_refresh_job", "models_job", "__ASSET_JOB"):
+        assert defs.resolve_job_def(job).executor_def.name == "in_process"
+
+
+@pytest.fixture
+def bare_copy(tmp_path: Path) -> Path:
+    """The project as a fresh clone has it: no data, no .env, no manifest."""
+    ignored = shutil.ignore_patterns("target", "__pycache__", "logs")
+    for name in ("spotify_assets", "dbt_project", "dagster_home"):
+        shutil.copytree(CHECKOUT / name, tmp_path / "copy" / name, ignore=ignored)
+    for name in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy(CHECKOUT / name, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest_once(
+    bare_copy: Path,
+) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(bare_copy.parent),
+        "PYTHONPATH": str(bare_copy),
+    }
+
+    def validate() -> None:
+        command = [sys.executable, "-m", "dagster", "definitions", "validate"]
+        done = subprocess.run(
+            command, cwd=bare_copy, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Validation successful" in done.stdout + done.stderr
+
+    manifest = bare_copy / "dbt_project" / "target" / "manifest.json"
+    validate()
+    made = manifest.stat()
+    assert json.loads(manifest.read_text())["metadata"]["project_name"] == "spotify"
+    assert not (bare_copy / "data").exists()
+    validate()
+    assert (manifest.stat().st_mtime_ns, manifest.stat().st_ino) == (made.st_mtime_ns, made.st_ino)

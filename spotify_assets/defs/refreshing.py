@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
 from spotify_assets.settings import Settings
@@ -53,7 +54,7 @@ def refresh(settings: Settings, log_file: Path) -> Refresh:
     use_as_environment(settings)
     state, warehouse = State(settings.state_path), Warehouse(settings.warehouse_path)
     looks = look_at_all(settings, state, Retrying.patient())
-    with dg.DagsterInstance.get() as instance:
+    with _instance(settings) as instance:
         fail_killed_runs(instance)
         if not has_news(state, warehouse) and not has_unmodelled_loads(warehouse):
             return Refresh(looks)
@@ -80,6 +81,13 @@ def use_as_environment(settings: Settings) -> None:
     os.environ.update(settings.environment())
     settings.make_data_folder()
     settings.dagster_storage.mkdir(parents=True, exist_ok=True)
+
+
+def _instance(settings: Settings) -> dg.DagsterInstance:
+    # Two processes that create Dagster's storage at once fail: "table … already exists".
+    settings.locks.mkdir(mode=0o700, exist_ok=True)
+    with FileLock(settings.locks / "dagster-storage.lock"):
+        return dg.DagsterInstance.get()
 
 
 def _run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:

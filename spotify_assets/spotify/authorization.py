@@ -77,9 +77,7 @@ class OAuthApp:
             NeedsLogin: the refresh token is expired or revoked, which no retry mends.
             Unreachable: no usable answer came.
         """
-        session = OAuth2Session(
-            self._settings.client_id, token={"access_token": token.access_token}
-        )
+        session = self._session(token={"access_token": token.access_token})
         answer = self._request(
             lambda: session.refresh_token(
                 self._token_url,
@@ -92,6 +90,11 @@ class OAuthApp:
             "Spotify no longer accepts this login ({}). Run: spotify-assets login",
         )
         return _token(answer, authorized_at=token.authorized_at, refreshed=token)
+
+    def _session(self, **options: Any) -> OAuth2Session:
+        session = OAuth2Session(self._settings.client_id, **options)
+        session.max_redirects = 0  # a redirect would carry code or refresh token to another host
+        return session
 
     @property
     def _token_url(self) -> str:
@@ -113,14 +116,34 @@ class OAuthApp:
                 reason = f"{error.error}: {error.description or 'no description'}"
                 raise refused(message.format(reason)) from None
             raise Unreachable(_UNREACHABLE.format("gave no token")) from None
-        except (requests.RequestException, ValueError):
+        except requests.RequestException:
             raise Unreachable(_UNREACHABLE.format("did not answer")) from None
-        if not isinstance(answer.get("access_token"), str):
+        except _NOT_READABLE:
+            raise Unreachable(_UNREACHABLE.format("gave no token")) from None
+        if not _is_grant(answer):
             raise Unreachable(_UNREACHABLE.format("gave no token"))
         return answer
 
 
 _UNREACHABLE = "Spotify's accounts service {}. Try again in a few minutes."
+# What oauthlib's parser raises, which takes any JSON for an object of the right types.
+_NOT_READABLE = (ValueError, TypeError, AttributeError, RecursionError)
+LONGEST_LIFETIME_SECONDS = 10**9
+
+
+def _is_grant(answer: dict[str, Any]) -> bool:
+    """Whether the answer holds what a token is made of, of the right types."""
+    lifetime = answer.get("expires_in", 0)
+    return (
+        _fits_header(answer.get("access_token"))
+        and (not answer.get("refresh_token") or _fits_header(answer["refresh_token"]))
+        and isinstance(lifetime, int | float)
+        and lifetime < LONGEST_LIFETIME_SECONDS
+    )
+
+
+def _fits_header(text: object) -> bool:
+    return isinstance(text, str) and text != "" and text.isascii() and text.isprintable()
 
 
 def _token(answer: dict[str, Any], *, authorized_at: str, refreshed: Token | None = None) -> Token:

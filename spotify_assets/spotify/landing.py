@@ -36,10 +36,16 @@ def look(settings: Settings, state: State, account_id: str, retrying: Retrying) 
         answer = client.get(recently_played.PATH, limit=recently_played.LARGEST_PAGE)
         recently_played.items(answer.json)
     except SpotifyError as error:
-        state.record_failed_look(account_id, str(error))
-        return Look(account_id, new_page=False, error=str(error))
+        return _failed(state, account_id, str(error))
+    except OSError as error:
+        return _failed(state, account_id, f"The stored login cannot be read or kept: {error}")
     page = state.land(account_id, answer.text, answer.date)
     return Look(account_id, new_page=page is not None, error=None)
+
+
+def _failed(state: State, account_id: str, error: str) -> Look:
+    state.record_failed_look(account_id, error)
+    return Look(account_id, new_page=False, error=error)
 
 
 def look_at_all(settings: Settings, state: State, retrying: Retrying) -> list[Look]:

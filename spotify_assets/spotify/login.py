@@ -25,6 +25,7 @@ from spotify_assets.spotify.state import Account, Identity, State
 from spotify_assets.spotify.token_store import TokenStore
 
 WAIT_SECONDS = 600
+POLL_SECONDS = 0.05  # how long the end of a login waits for its server
 
 
 def login(
@@ -74,19 +75,26 @@ def login(
 
 def _identity(client: SpotifyClient) -> Identity:
     profile = client.get("me").json
-    user_id = profile.get("id")
-    if not isinstance(user_id, str) or not user_id:
+    user_id = _text(profile.get("id"))
+    if not user_id:
         raise BadAnswer("Spotify did not say who logged in. Run: spotify-assets login")
     return Identity(user_id, _text(profile.get("account_id")), _text(profile.get("display_name")))
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    """The value where it is text that every database takes: no NUL, no lone surrogate."""
+    if not isinstance(value, str) or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
+        return None
+    return value
 
 
 def _code(answer: str, state_sent: str) -> str:
     """The authorization code in the final address, after its state was checked."""
-    parameters = {name: values[0] for name, values in parse_qs(urlsplit(answer).query).items()}
+    try:
+        query = urlsplit(answer).query
+    except ValueError:  # half an IPv6 address, in what was pasted
+        query = ""
+    parameters = {name: values[0] for name, values in parse_qs(query).items()}
     if not secrets.compare_digest(parameters.get("state", "").encode(), state_sent.encode()):
         raise LoginFailed(
             "The answer does not belong to this login (its state differs), so it was not used. "
@@ -123,13 +131,20 @@ def _first(answers: "queue.Queue[str]") -> str:
 @contextmanager
 def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterator[None]:
     """Serve the redirect URI on the loopback until the caller has its answer."""
-    parts = urlsplit(redirect_uri)
+    try:
+        parts = urlsplit(redirect_uri)
+        port = parts.port
+    except ValueError as error:
+        raise LoginFailed(
+            f"SPOTIFY_REDIRECT_URI is {redirect_uri!r}: {error}. Use one like "
+            "http://127.0.0.1:8765/callback, here and in the app's settings."
+        ) from None
     if parts.hostname == "localhost":
         raise LoginFailed(
             "Spotify no longer accepts localhost: use http://127.0.0.1:8765/callback as "
             "SPOTIFY_REDIRECT_URI and in the app's settings."
         )
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or port is None:
         yield  # an address that we cannot serve: the person pastes the answer
         return
 
@@ -154,16 +169,16 @@ def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterat
 
     try:
         family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
-        listener = socket.create_server((parts.hostname, parts.port), family=family)
+        listener = socket.create_server((parts.hostname, port), family=family)
     except OSError:
         raise LoginFailed(
-            f"Port {parts.port} is taken, so Spotify's answer could not reach us. End what uses "
+            f"Port {port} is taken, so Spotify's answer could not reach us. End what uses "
             "it, or change SPOTIFY_REDIRECT_URI here and in the app's settings."
         ) from None
     server = make_server(
-        parts.hostname, parts.port, callback, request_handler=Quiet, fd=listener.fileno()
+        parts.hostname, port, callback, request_handler=Quiet, fd=listener.fileno()
     )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield
@@ -181,7 +196,8 @@ def _read_pasted(answers: "queue.Queue[str]") -> None:
         while chunk := os.read(sys.stdin.fileno(), 4096):
             pasted += chunk
             if b"\n" in pasted and pasted.strip():
-                answers.put(pasted.decode("utf-8", "replace").strip())
-                return
+                break
     except (OSError, ValueError, AttributeError):  # no standard input, as under cron
         return
+    if pasted.strip():
+        answers.put(pasted.decode("utf-8", "replace").strip())

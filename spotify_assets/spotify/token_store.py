@@ -23,6 +23,12 @@ class Token:
     scope: str
     authorized_at: str
 
+    def __post_init__(self) -> None:
+        texts = (self.access_token, self.refresh_token, self.scope, self.authorized_at)
+        is_whole = all(isinstance(text, str) for text in texts)
+        if not is_whole or not isinstance(self.expires_at, int | float):
+            raise TypeError("a token file that somebody else wrote")
+
 
 class TokenStore:
     """The folder of token files."""
@@ -34,7 +40,7 @@ class TokenStore:
         """The account's token, or None where there is no usable file."""
         try:
             return Token(**json.loads(self._path(account_id).read_text("utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
             return None
 
     def save(self, account_id: str, token: Token) -> None:

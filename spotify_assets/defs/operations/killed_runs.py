@@ -11,6 +11,7 @@ import psutil
 
 PROCESS_TAG = "spotify_assets/process"
 ALIVE = (
+    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,

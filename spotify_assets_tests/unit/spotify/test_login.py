@@ -1,0 +1,444 @@
+"""Logging in against the sandbox: the ways in, the ways that fail, and whose account it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from spotify_assets.sandbox.browser import consent
+from spotify_assets.sandbox.server import Sandbox
+from spotify_assets.settings import Settings
+from spotify_assets.spotify import login as login_module
+from spotify_assets.spotify.errors import BadAnswer, Forbidden, LoginFailed, SpotifyError
+from spotify_assets.spotify.login import login
+from spotify_assets.spotify.state import Account, Identity, State
+from spotify_assets.spotify.token_store import TokenStore
+
+if TYPE_CHECKING:
+    from spotify_assets_tests.unit.conftest import Serve
+
+    LogIn = Callable[..., Account]
+    AllTextOf = Callable[[BaseException], str]
+
+
+@pytest.fixture
+def nothing_is_stored(settings: Settings) -> Iterator[None]:
+    """After the test, neither an account nor a token is there."""
+    yield
+    assert State(settings.state_path).accounts() == []
+    assert not list(settings.data.rglob("*.json"))
+
+
+def agreed(address: str, listener: str = "mira") -> str:
+    """Agree in a browser that cannot reach us; the final address in its address bar."""
+    form = {"listener": listener, "decision": "agree"}
+    answer = requests.post(address, data=form, allow_redirects=False, timeout=10)
+    return answer.headers["Location"]
+
+
+def state_of(address: str) -> str:
+    return parse_qs(urlsplit(address).query)["state"][0]
+
+
+def test_who_agrees_is_logged_in(
+    settings: Settings, state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    account = log_in("mira")
+    assert account.account_id == account.spotify_id == "mira"
+    assert account.display_name is not None
+    assert account.spotify_account_id is not None
+    assert account.last_look_at is None
+    assert state.accounts() == [account]
+    token = store.load("mira")
+    assert token is not None
+    assert token.refresh_token
+    assert token.authorized_at == account.authorized_at
+    assert token.scope == "user-read-recently-played"
+    assert settings.state_path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_app_with_a_secret_logs_in_too(
+    settings: Settings, sandbox: Sandbox, state: State, store: TokenStore
+) -> None:
+    settings = replace(settings, client_secret=sandbox.config.client_secret)
+    account = login(settings, state, store, open_browser=lambda url: consent(url, "mira"))
+    assert account.account_id == "mira"
+
+
+def test_the_person_is_told_the_address_and_nothing_secret(
+    settings: Settings, state: State, store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+
+    def person(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            consent(said[0].split()[-1], "mira")
+
+    login(settings, state, store, tell=person)
+    assert opened == [said[0].split()[-1]]
+    token = store.load("mira")
+    assert token is not None
+    assert token.access_token not in "".join(said)
+    assert token.refresh_token not in "".join(said)
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_who_refuses_is_not_logged_in(log_in: LogIn) -> None:
+    with pytest.raises(LoginFailed, match="'access_denied'.*choose Agree"):
+        log_in("mira", agree=False)
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("code=AQ-secret-code&state=wrong", "does not belong"),
+        ("code=AQ-secret-code&state=", "does not belong"),
+        ("code=AQ-secret-code", "does not belong"),
+        ("code=AQ-secret-code&state={state}x", "does not belong"),
+        ("code=AQ-secret-code&state=%ff%00%f0", "does not belong"),
+        ("error=access_denied&state=wrong", "does not belong"),
+        ("", "does not belong"),
+        ("state={state}", "no code"),
+        ("code=&state={state}", "no code"),
+        ("error=server_error&code=AQ-secret-code&state={state}", "'server_error'"),
+        ("code=AQ-secret-code&state={state}", "invalid_grant: Invalid authorization code"),
+    ],
+)
+def test_a_forged_or_empty_answer_is_refused(
+    query: str,
+    says: str,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    all_text_of: AllTextOf,
+) -> None:
+    def forge(address: str) -> None:
+        filled = query.replace("{state}", state_of(address))
+        requests.get(f"{settings.redirect_uri}?{filled}", timeout=10)
+
+    with pytest.raises(LoginFailed, match=says) as caught:
+        login(settings, state, store, open_browser=forge)
+    assert "AQ-secret-code" not in all_text_of(caught.value)
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_a_wrong_secret_is_named_and_not_shown(
+    settings: Settings, state: State, store: TokenStore, all_text_of: AllTextOf
+) -> None:
+    wrong = "a-wrong-client-secret"
+    codes: list[str] = []
+
+    def person(address: str) -> None:
+        codes.append(parse_qs(urlsplit(consent(address, "mira")).query)["code"][0])
+
+    with pytest.raises(LoginFailed, match="Invalid client secret.*SPOTIFY_CLIENT_SECRET") as caught:
+        login(replace(settings, client_secret=wrong), state, store, open_browser=person)
+    text = all_text_of(caught.value).replace('wrong = "a-wrong-client-secret"', "")
+    assert wrong not in text
+    assert codes[0] not in text
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_nobody_agreed_in_time(
+    settings: Settings, state: State, store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_module, "WAIT_SECONDS", 0.01)
+    with pytest.raises(LoginFailed, match="Nobody agreed.*spotify-assets login"):
+        login(settings, state, store, open_browser=lambda _: None)
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"client_id": ""}, "SPOTIFY_CLIENT_ID is not set"),
+        ({"redirect_uri": "http://localhost:8765/callback"}, "127.0.0.1"),
+        ({"redirect_uri": "http://127.0.0.1:99999/callback"}, "SPOTIFY_REDIRECT_URI"),
+        ({"redirect_uri": "http://127.0.0.1:port/callback"}, "SPOTIFY_REDIRECT_URI"),
+        ({"redirect_uri": "http://[/callback"}, "SPOTIFY_REDIRECT_URI"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(
+    changes: dict[str, str], says: str, settings: Settings, state: State, store: TokenStore
+) -> None:
+    with pytest.raises(LoginFailed, match=says):
+        login(replace(settings, **changes), state, store, open_browser=lambda _: None)
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_a_port_that_is_taken_is_named(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    opened: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = replace(settings, redirect_uri=f"http://127.0.0.1:{port}/callback")
+        with pytest.raises(LoginFailed, match=f"Port {port} is taken"):
+            login(settings, state, store, open_browser=opened.append)
+    assert opened == []
+
+
+def test_the_port_is_free_again_after_the_login(settings: Settings, log_in: LogIn) -> None:
+    log_in("mira")
+    with socket.create_server(("127.0.0.1", urlsplit(settings.redirect_uri).port or 0)):
+        pass
+
+
+@pytest.mark.parametrize("error", ["access_denied", "<script>alert(1)</script>", "&lt;b&gt;"])
+def test_the_callback_page_shows_what_it_was_told_as_text(
+    error: str, settings: Settings, state: State, store: TokenStore
+) -> None:
+    pages: list[requests.Response] = []
+
+    def answer(address: str) -> None:
+        query = {"error": error, "state": state_of(address)}
+        pages.append(requests.get(settings.redirect_uri, params=query, timeout=10))
+
+    with pytest.raises(LoginFailed):
+        login(settings, state, store, open_browser=answer)
+    escaped = error.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert escaped in pages[0].text
+    assert "<script" not in pages[0].text
+
+
+def test_only_the_callback_address_is_served(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    seen: list[int] = []
+
+    def person(address: str) -> None:
+        origin = settings.redirect_uri.removesuffix("/callback")
+        for path in ("/favicon.ico", "/", "/callback/more"):
+            seen.append(requests.get(origin + path, timeout=10).status_code)
+        consent(address, "mira")
+
+    login(settings, state, store, open_browser=person)
+    assert seen == [404, 404, 404]
+
+
+def pasting(*texts: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A person at a terminal who pastes texts made from the address, and ends the input."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+    monkeypatch.setattr("webbrowser.open", lambda _: None)
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:  # all was said, now the person acts
+            for make in texts:
+                os.write(writing, make(said[0].split()[-1]).encode())
+            os.close(writing)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [lambda address: agreed(address) + "\n"],
+        [lambda address: "\n  \n", lambda address: f"  {agreed(address)} \r\n"],
+        [lambda address: agreed(address)],
+    ],
+    ids=["a line", "blank lines before it", "no end of line"],
+)
+@pytest.mark.parametrize("served", [True, False], ids=["callback served", "callback elsewhere"])
+def test_the_final_address_can_be_pasted(
+    texts: list[Callable[[str], str]],
+    served: bool,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(login_module, "WAIT_SECONDS", 20)
+    if not served:
+        settings = replace(settings, redirect_uri="https://plays.example.org/callback")
+    tell = pasting(*texts, monkeypatch=monkeypatch)
+    assert login(settings, state, store, tell=tell).account_id == "mira"
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize("text", ["no address", "http://[", "[", "\0", "ü?state=ü", "a" * 10_000])
+def test_something_else_that_is_pasted_is_refused(
+    text: str,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(login_module, "WAIT_SECONDS", 20)
+    tell = pasting(lambda _: f"{text}\n", monkeypatch=monkeypatch)
+    with pytest.raises(LoginFailed, match="does not belong"):
+        login(settings, state, store, tell=tell)
+
+
+def test_several_accounts_live_side_by_side(
+    state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    log_in("mira")
+    log_in("jonas")
+    assert [account.account_id for account in state.accounts()] == ["jonas", "mira"]
+    mira, jonas = store.load("mira"), store.load("jonas")
+    assert mira is not None
+    assert jonas is not None
+    assert mira.refresh_token != jonas.refresh_token
+
+
+def test_a_second_login_renews_the_same_account(
+    state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    first = log_in("mira")
+    old = store.load("mira")
+    state.record_failed_look("mira", "Spotify no longer accepts this login.")
+    second = log_in("mira")
+    new = store.load("mira")
+    assert state.accounts() == [second]
+    assert second.last_look_error is None
+    assert (second.authorized_at or "") > (first.authorized_at or "")
+    assert old is not None
+    assert new is not None
+    assert new.refresh_token != old.refresh_token
+
+
+def test_an_account_can_have_a_name_of_its_own(
+    state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    account = log_in("mira", account_id="the kitchen / 1.0")
+    assert account.account_id == "the kitchen / 1.0"
+    assert account.spotify_id == "mira"
+    assert store.load("the kitchen / 1.0") is not None
+    assert log_in("mira").account_id == "the kitchen / 1.0"
+    assert log_in("mira", account_id="the kitchen / 1.0").account_id == "the kitchen / 1.0"
+    assert len(state.accounts()) == 1
+
+
+def test_a_user_who_has_an_account_gets_no_second_one(
+    state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    before = log_in("mira")
+    token = store.load("mira")
+    with pytest.raises(LoginFailed, match="mira.*login --account mira"):
+        log_in("mira", account_id="kitchen")
+    assert state.accounts() == [before]
+    assert store.load("mira") == token
+    assert store.load("kitchen") is None
+
+
+def test_an_account_of_another_user_is_not_taken_over(
+    state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    before = log_in("mira")
+    token = store.load("mira")
+    with pytest.raises(LoginFailed, match="belongs to Spotify user mira.*agreed as jonas"):
+        log_in("jonas", account_id="mira")
+    assert state.accounts() == [before]
+    assert store.load("mira") == token
+
+
+def test_a_login_attaches_to_an_account_that_was_made_without_one(
+    settings: Settings, state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    log_in("jonas")
+    with closing(sqlite3.connect(settings.state_path)) as connection, connection:
+        connection.execute("insert into accounts (account_id) values ('imported')")
+    account = log_in("mira", account_id="imported")
+    assert (account.account_id, account.spotify_id) == ("imported", "mira")
+    assert len(state.accounts()) == 2
+    assert store.load("imported") is not None
+
+
+PROFILES: list[tuple[tuple[int, dict[str, str], bytes], type[SpotifyError]]] = [
+    ((403, {}, b"the user may not be registered."), Forbidden),
+    ((200, {}, b"{}"), BadAnswer),
+    ((200, {}, b'{"id": null}'), BadAnswer),
+    ((200, {}, b'{"id": ""}'), BadAnswer),
+    ((200, {}, b'{"id": 7}'), BadAnswer),
+    ((200, {}, b'{"id": "\\ud800"}'), BadAnswer),
+    ((200, {}, b'{"id": "a\\u0000b"}'), BadAnswer),
+    ((200, {}, b"<html></html>"), BadAnswer),
+]
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize(("profile", "error"), PROFILES)
+def test_who_does_not_say_who_they_are_is_not_logged_in(
+    profile: tuple[int, dict[str, str], bytes],
+    error: type[SpotifyError],
+    serve: Serve,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    all_text_of: AllTextOf,
+) -> None:
+    # A user who is not on the app's list agrees and gets tokens; only then every call is refused.
+    api = serve(profile)
+    settings = replace(settings, api_url=api.url)
+    with pytest.raises(error) as caught:
+        login(settings, state, store, open_browser=lambda url: consent(url, "mira"))
+    token = api.seen[0].headers["Authorization"].removeprefix("Bearer ")
+    assert token not in all_text_of(caught.value)
+
+
+@pytest.mark.parametrize("name", [None, 7, "\ud800", "größe 🎧"])
+def test_an_odd_display_name_keeps_nobody_out(
+    name: object, serve: Serve, settings: Settings, state: State, store: TokenStore
+) -> None:
+    profile = json.dumps({"id": "mira", "display_name": name, "account_id": name}).encode()
+    settings = replace(settings, api_url=serve((200, {}, profile)).url)
+    account = login(settings, state, store, open_browser=lambda url: consent(url, "mira"))
+    expected = name if name == "größe 🎧" else None
+    assert (account.display_name, account.spotify_account_id) == (expected, expected)
+
+
+def test_nothing_is_asked_of_a_person_whose_browser_is_given(
+    settings: Settings, state: State, store: TokenStore, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    login(settings, state, store, open_browser=lambda url: consent(url, "mira"), tell=said.append)
+    assert said == []
+
+
+IDENTITY = Identity("mira", "stable-id", "Mira")
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        Identity("mira", "stable-id", "renamed"),
+        Identity("renamed", "stable-id", "Mira"),
+        Identity("mira", None, "Mira"),
+    ],
+)
+def test_a_user_is_known_by_the_stable_id_and_else_by_the_name(
+    later: Identity, state: State
+) -> None:
+    state.attach(IDENTITY, None, "2026-01-01T00:00:00.000Z")
+    account = state.attach(later, None, "2026-02-01T00:00:00.000Z")
+    assert account.account_id == "mira"
+    assert account.authorized_at == "2026-02-01T00:00:00.000Z"
+    assert len(state.accounts()) == 1
+
+
+def test_a_stable_id_tells_users_of_one_name_apart(state: State) -> None:
+    state.attach(IDENTITY, None, "2026-01-01T00:00:00.000Z")
+    with pytest.raises(ValueError, match="belongs to Spotify user mira"):
+        state.attach(replace(IDENTITY, spotify_account_id="other"), None, "2026-02-01T00:00:00.000Z")
+    assert len(state.accounts()) == 1

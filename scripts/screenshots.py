@@ -44,7 +44,13 @@ def main() -> None:
 @contextmanager
 def demo_ui() -> Iterator[None]:
     """The demo with its UI, until the end of the block."""
-    command = [Path(sys.executable).with_name("spotify-assets"), "demo", "--ui", "--port", str(PORT)]
+    command = [
+        Path(sys.executable).with_name("spotify-assets"),
+        "demo",
+        "--ui",
+        "--port",
+        str(PORT),
+    ]
     served = subprocess.Popen(command)
     try:
         _wait_until_it_answers()

@@ -23,6 +23,7 @@ from spotify_assets.spotify.state import State
 from spotify_assets.spotify.token_store import TokenStore
 
 COMMAND = Path(sys.executable).with_name("spotify-assets")
+PASSED_ON = ("PATH", "LANG", "TMPDIR")
 NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 
 
@@ -45,7 +46,9 @@ class User:
     @property
     def environment(self) -> dict[str, str]:
         """The whole environment of his commands."""
-        passed = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        passed = {
+            name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ
+        }
         home = {"HOME": str(self.settings.data.parent)}
         return passed | home | self.settings.environment()
 
@@ -84,7 +87,9 @@ def sandbox(**config: Any) -> Sandbox:
     """A sandbox whose clock stands still, for a context manager."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         redirect_uri = f"http://127.0.0.1:{listening.getsockname()[1]}/callback"
-    return Sandbox(SandboxConfig(**{"now": NOW, "speed": 0, "redirect_uris": (redirect_uri,)} | config))
+    return Sandbox(
+        SandboxConfig(**{"now": NOW, "speed": 0, "redirect_uris": (redirect_uri,)} | config)
+    )
 
 
 def user_of(environment: Mapping[str, str], folder: Path) -> User:
@@ -98,7 +103,9 @@ def user_of(environment: Mapping[str, str], folder: Path) -> User:
     return User(settings)
 
 
-def contents(path: Path, *, without: tuple[str, ...] = ("loaded_at", "dagster_run_id")) -> dict[str, Any]:
+def contents(
+    path: Path, *, without: tuple[str, ...] = ("loaded_at", "dagster_run_id")
+) -> dict[str, Any]:
     """All rows of the raw, fact and mart tables and of the loads, each in a fixed order."""
     prefixes = ("raw_", "fct_", "mart_", "loads", "quarantined_rows")
     tables = {}

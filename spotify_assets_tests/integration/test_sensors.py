@@ -159,7 +159,10 @@ def test_an_import_is_modelled_by_the_models_sensor_alone(
 ) -> None:
     present.log_in("mira")
     tick(instance)
-    state, warehouse = State(present.settings.state_path), Warehouse(present.settings.warehouse_path)
+    state, warehouse = (
+        State(present.settings.state_path),
+        Warehouse(present.settings.warehouse_path),
+    )
     (page,) = undrained_pages(state, warehouse)
     load = load_of(page)
     assert "Every import" in said(tick(instance, models_sensor))

@@ -214,7 +214,9 @@ def warehouse(settings: Settings) -> Warehouse:
 def log_in(settings: Settings, state: State, store: TokenStore) -> Callable[..., Account]:
     """Log a listener of the sandbox in."""
 
-    def log_in(listener: str = "mira", account_id: str | None = None, agree: bool = True) -> Account:
+    def log_in(
+        listener: str = "mira", account_id: str | None = None, agree: bool = True
+    ) -> Account:
         return login(
             settings,
             state,

@@ -117,7 +117,10 @@ def test_a_reader_does_not_wait_for_a_writer(path: Path) -> None:
 
 
 def test_a_reader_cannot_write(path: Path) -> None:
-    with pytest.raises(OperationalError, match="readonly"), database.reader(path).begin() as reading:
+    with (
+        pytest.raises(OperationalError, match="readonly"),
+        database.reader(path).begin() as reading,
+    ):
         reading.execute(text("insert into numbers values (2)"))
 
 

@@ -157,7 +157,7 @@ def test_a_child_sees_exactly_these_settings_whatever_its_env_file_says(tmp_path
     for field in fields(Settings):
         default = getattr(Settings.load({}, env_file=None), field.name)
         assert getattr(settings, field.name) != default, f"{field.name} is not in EVERYTHING"
-    hostile = {name: "http://hostile.example.org" for name in settings.environment()}
+    hostile = dict.fromkeys(settings.environment(), "http://hostile.example.org")
     file = env_file(tmp_path, **hostile)
     assert Settings.load(settings.environment(), file) == settings
 

@@ -176,7 +176,6 @@ def test_the_scope_is_kept_where_none_comes_back(
     assert app_of(settings, accounts).refresh(new_token(scope="x y")).scope == "x y"
 
 
-
 ASKED: list[Callable[[OAuthApp, Token], object]] = [
     lambda app, token: exchange(app),
     lambda app, token: app.refresh(token),

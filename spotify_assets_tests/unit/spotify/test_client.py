@@ -40,9 +40,7 @@ def api_error(status: int, **more: object) -> bytes:
     return json.dumps({"error": {"status": status, **more}}).encode()
 
 
-def test_an_answer_is_its_text_its_json_and_spotifys_clock(
-    serve: Serve, client: NewClient
-) -> None:
+def test_an_answer_is_its_text_its_json_and_spotifys_clock(serve: Serve, client: NewClient) -> None:
     body = '{ "items" : [ ],\r\n "name": "größer \\u00e9 🎧" }\n'
     server = serve((200, {"Date": "Wed, 25 Feb 2026 20:15:20 GMT"}, body.encode()))
     answer = client(f"{server.url}/v1").get("me/player/recently-played", limit=50, after=1)
@@ -266,9 +264,8 @@ def test_an_answer_that_drips_ends_at_a_deadline(
     serve: Serve, client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "DEADLINE_SECONDS", 0)
-    with dripping(b'{"a', length=1000) as reply:
-        with pytest.raises(BadAnswer, match="took longer"):
-            client(serve(reply).url).get("me")
+    with dripping(b'{"a', length=1000) as reply, pytest.raises(BadAnswer, match="took longer"):
+        client(serve(reply).url).get("me")
 
 
 @pytest.mark.parametrize("started", [b"", b'{"a'])

@@ -183,9 +183,7 @@ def test_a_setting_that_cannot_work_is_named(
 
 
 @pytest.mark.usefixtures("nothing_is_stored")
-def test_a_port_that_is_taken_is_named(
-    settings: Settings, state: State, store: TokenStore
-) -> None:
+def test_a_port_that_is_taken_is_named(settings: Settings, state: State, store: TokenStore) -> None:
     opened: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -290,9 +288,7 @@ def test_something_else_that_is_pasted_is_refused(
         login(settings, state, store, tell=tell)
 
 
-def test_several_accounts_live_side_by_side(
-    state: State, store: TokenStore, log_in: LogIn
-) -> None:
+def test_several_accounts_live_side_by_side(state: State, store: TokenStore, log_in: LogIn) -> None:
     log_in("mira")
     log_in("jonas")
     assert [account.account_id for account in state.accounts()] == ["jonas", "mira"]
@@ -440,5 +436,7 @@ def test_a_user_is_known_by_the_stable_id_and_else_by_the_name(
 def test_a_stable_id_tells_users_of_one_name_apart(state: State) -> None:
     state.attach(IDENTITY, None, "2026-01-01T00:00:00.000Z")
     with pytest.raises(ValueError, match="belongs to Spotify user mira"):
-        state.attach(replace(IDENTITY, spotify_account_id="other"), None, "2026-02-01T00:00:00.000Z")
+        state.attach(
+            replace(IDENTITY, spotify_account_id="other"), None, "2026-02-01T00:00:00.000Z"
+        )
     assert len(state.accounts()) == 1

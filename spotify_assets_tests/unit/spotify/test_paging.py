@@ -99,9 +99,7 @@ def test_a_next_page_on_another_host_is_refused(following: object) -> None:
         paging.advance({"items": [1], "next": following})
 
 
-def test_the_other_host_is_never_asked(
-    serve: Serve, client: Callable[..., SpotifyClient]
-) -> None:
+def test_the_other_host_is_never_asked(serve: Serve, client: Callable[..., SpotifyClient]) -> None:
     other = serve((200, {}, page(None)))
     server = serve((200, {}, page(f"{other.url}/v1/me/tracks?offset=2", 1)))
     pages = client(f"{server.url}/v1").pages("me/tracks")

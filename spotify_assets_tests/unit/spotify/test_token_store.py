@@ -100,7 +100,9 @@ def test_the_token_is_on_disk_before_it_replaces_the_old_one(
 
     def note_fsync(descriptor: int) -> None:
         size = os.fstat(descriptor).st_size
-        events.append("file" if size and not Path(f"/proc/self/fd/{descriptor}").is_dir() else "dir")
+        events.append(
+            "file" if size and not Path(f"/proc/self/fd/{descriptor}").is_dir() else "dir"
+        )
         fsync(descriptor)
 
     def note_replace(self: Path, target: Path) -> Path:

@@ -1,0 +1,20 @@
+"""One dbt build for all tests of the models."""
+
+import pytest
+
+from spotify_assets.sandbox.server import Sandbox
+from spotify_assets_tests.models.building import Built, dbt_build, ingest
+from spotify_assets_tests.support import user_of
+
+
+@pytest.fixture(scope="session")
+def built(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """All models over a hundred plays of two listeners, with every test and unit test."""
+    user = user_of(still_spotify.environment(), tmp_path_factory.mktemp("models") / "user")
+    user.log_in("mira", "jonas")
+    warehouse = ingest(user.settings)
+    user.settings.dbt_schemas.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in user.settings.environment().items():
+            patch.setenv(name, value)
+        return Built(warehouse, *dbt_build(user.settings))

@@ -1,0 +1,151 @@
+"""The dbt project as a whole: it builds, it keeps its own rules, its figures add up."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import jinja2
+import pytest
+from sqlalchemy import text
+
+from spotify_assets.warehouse.pending import models
+from spotify_assets.warehouse.tables import metadata
+from spotify_assets_tests.models.building import Built
+
+
+def nodes(built: Built, kind: str) -> Iterator[dict[str, Any]]:
+    found = [node for node in built.manifest["nodes"].values() if node["resource_type"] == kind]
+    assert found
+    yield from found
+
+
+def checks_of(built: Built, unique_id: str) -> Iterator[dict[str, Any]]:
+    for test in nodes(built, "test"):
+        if test.get("attached_node") == unique_id:
+            yield test
+
+
+def test_every_model_test_and_unit_test_succeeds(built: Built) -> None:
+    assert {
+        name: status for name, status in built.results.items() if status not in ("success", "pass")
+    } == {}
+    assert set(built.results) >= models()
+    assert len(built.manifest["unit_tests"]) >= 4
+
+
+def test_every_model_is_described_column_by_column_as_it_is_built(built: Built) -> None:
+    for model in nodes(built, "model"):
+        columns = [
+            row.name for row in built.warehouse.read(text(f"pragma table_info({model['name']})"))
+        ]
+        assert list(model["columns"]) == columns, model["name"]
+        assert model["description"].startswith("One row per "), model["name"]
+        assert all(column["description"] for column in model["columns"].values()), model["name"]
+
+
+def test_the_documented_source_is_the_table_that_python_declares(built: Built) -> None:
+    for source in built.manifest["sources"].values():
+        declared = metadata.tables[source["identifier"]]
+        assert set(source["columns"]) == {column.name for column in declared.columns}
+        assert all(column["description"] for column in source["columns"].values())
+
+
+def test_every_key_is_tested_with_a_severity_that_stops_what_is_downstream(built: Built) -> None:
+    for model in nodes(built, "model"):
+        severe = [
+            test["test_metadata"]
+            for test in checks_of(built, model["unique_id"])
+            if test["config"]["severity"].lower() == "error"
+        ]
+        unique = [test for test in severe if test["name"] in ("unique", "unique_combination")]
+        assert unique, model["name"]
+        keys = {
+            column
+            for test in unique
+            for column in test["kwargs"].get("columns", [test["kwargs"].get("column_name")])
+        }
+        not_null = {test["kwargs"]["column_name"] for test in severe if test["name"] == "not_null"}
+        assert keys <= not_null, model["name"]
+
+
+def test_names_say_the_layer_and_only_staging_reads_sources(built: Built) -> None:
+    prefixes = {"staging": ("stg_",), "marts": ("fct_", "dim_", "mart_")}
+    for model in nodes(built, "model"):
+        layer = model["fqn"][1]
+        assert model["name"].startswith(prefixes[layer])
+        reads_source = any(parent.startswith("source.") for parent in model["depends_on"]["nodes"])
+        assert reads_source == (layer == "staging"), model["name"]
+
+
+def test_models_hold_the_write_lock_from_their_first_statement(built: Built) -> None:
+    """Without it dbt-sqlite drops a table in one transaction and creates it in the next."""
+    for model in nodes(built, "model"):
+        hooks = [hook["sql"] for hook in model["config"]["pre-hook"]]
+        assert hooks == ["{{ wait_for_other_writers() }}", "{{ hold_the_write_lock() }}"]
+        assert all(hook["transaction"] for hook in model["config"]["pre-hook"])
+
+
+def test_marts_add_up_to_the_fact_and_the_fact_to_raw(built: Built) -> None:
+    def number(query: str) -> object:
+        return built.warehouse.read(text(query))[0][0]
+
+    assert number("select count(*) from fct_plays") == 100
+    for mart in ("mart_top_tracks", "mart_top_artists"):
+        assert number(f"select sum(plays) from {mart}") == 100
+        assert number(f"select sum(ms_played) from {mart}") == number(
+            "select sum(ms_played) from fct_plays"
+        )
+    assert (
+        number(
+            "select count(*) from fct_plays join raw_recently_played as raw"
+            " on raw.row_key like fct_plays.play_id || '%' and raw.played_at = fct_plays.ended_at"
+        )
+        == 100
+    )
+
+
+def test_plays_of_one_account_do_not_overlap_in_the_estimate(built: Built) -> None:
+    """An estimate that reaches back before the play before it would count time twice."""
+    overlaps = built.warehouse.read(
+        text(
+            "select play_id from (select play_id, started_at, lag(ended_at) over"
+            " (partition by account_id order by ended_at) as previous from fct_plays)"
+            " where started_at < previous"
+        )
+    )
+    assert overlaps == []
+
+
+def test_every_model_remembers_the_newest_load(built: Built) -> None:
+    seen = {
+        row.model: row.load_id
+        for row in built.warehouse.read(text("select * from model_watermarks"))
+    }
+    assert seen == dict.fromkeys(models(), 2)
+
+
+@pytest.mark.parametrize(
+    ("text_time", "ms"),
+    [
+        ("1970-01-01T00:00:00.000Z", 0),
+        ("1969-12-31T23:59:59.999Z", -1),
+        ("0001-01-01T00:00:00.001Z", -62135596799999),
+        ("2026-02-25T20:15:20.497Z", 1772050520497),
+        ("9999-12-31T23:59:59.999Z", 253402300799999),
+    ],
+)
+def test_times_survive_the_way_to_milliseconds_and_back(
+    built: Built, text_time: str, ms: int
+) -> None:
+    to_ms = render(built, "to_ms", f"'{text_time}'")
+    back = render(built, "to_utc_text", f"({ms})")
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert connection.execute(f"select {to_ms}, {back}").fetchone() == (ms, text_time)
+
+
+def render(built: Built, macro: str, argument: str) -> str:
+    """The SQL of one of the project's macros."""
+    source = built.manifest["macros"][f"macro.spotify.sqlite__{macro}"]["macro_sql"]
+    module: Any = jinja2.Template(source).make_module()
+    return str(getattr(module, f"sqlite__{macro}")(argument))

@@ -44,14 +44,8 @@ def main() -> None:
 @contextmanager
 def demo_ui() -> Iterator[None]:
     """The demo with its UI, until the end of the block."""
-    command = [
-        Path(sys.executable).with_name("spotify-assets"),
-        "demo",
-        "--ui",
-        "--port",
-        str(PORT),
-    ]
-    served = subprocess.Popen(command)
+    command = str(Path(sys.executable).with_name("spotify-assets"))
+    served = subprocess.Popen([command, "demo", "--ui", "--port", str(PORT)])
     try:
         _wait_until_it_answers()
         yield

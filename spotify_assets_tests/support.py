@@ -87,9 +87,8 @@ def sandbox(**config: Any) -> Sandbox:
     """A sandbox whose clock stands still, for a context manager."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         redirect_uri = f"http://127.0.0.1:{listening.getsockname()[1]}/callback"
-    return Sandbox(
-        SandboxConfig(**{"now": NOW, "speed": 0, "redirect_uris": (redirect_uri,)} | config)
-    )
+    still: dict[str, Any] = {"now": NOW, "speed": 0, "redirect_uris": (redirect_uri,)}
+    return Sandbox(SandboxConfig(**still | config))
 
 
 def user_of(environment: Mapping[str, str], folder: Path) -> User:

@@ -6,7 +6,7 @@ of its type. What we do not know stays in `payload`.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,8 @@ from spotify_assets.spotify.state import LandedPage
 
 # Spotify's clock and ours play no part: both times are Spotify's, a few minutes are its own slack.
 LATEST_PLAY_AFTER_ANSWER = timedelta(minutes=5)
+# A landed page that cannot be flattened would stop its account for good.
+LATEST_ANSWER = datetime.max.replace(tzinfo=UTC) - LATEST_PLAY_AFTER_ANSWER
 # 24 days of ms. Sums of larger numbers overflow in every database, and none has been seen.
 LARGEST_INTEGER = 2**31 - 1
 
@@ -97,7 +99,8 @@ def flatten(page: LandedPage, items: Sequence[object]) -> pd.DataFrame:
     Returns:
         The contract's columns and `latest_played_at`, the latest time that can be true.
     """
-    latest = times.to_text(times.from_text(page.answered_at) + LATEST_PLAY_AFTER_ANSWER)
+    answered = min(times.from_text(page.answered_at), LATEST_ANSWER)
+    latest = times.to_text(answered + LATEST_PLAY_AFTER_ANSWER)
     records = [_flatten(page.account_id, item) | {"latest_played_at": latest} for item in items]
     columns = [*RecentlyPlayed.to_schema().columns, "latest_played_at"]
     # dtype=object from the start: pandas would make floats of integers beside a null.

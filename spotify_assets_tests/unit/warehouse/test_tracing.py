@@ -1,0 +1,134 @@
+"""From a play back to where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from spotify_assets.spotify import recently_played
+from spotify_assets.spotify.state import Identity, State
+from spotify_assets.warehouse.loading import Load, write_load
+from spotify_assets.warehouse.tables import raw_recently_played
+from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH, trace
+from spotify_assets.warehouse.warehouse import Warehouse
+
+NewLoad = Callable[..., Load]
+
+
+@pytest.fixture
+def keys(items: list[Any]) -> list[str]:
+    return [recently_played.row_key("mira", item) for item in items]
+
+
+@pytest.fixture
+def page_id(state: State, warehouse: Warehouse, items: list[Any], new_load: NewLoad) -> str:
+    """Everything stored of one page, with a fact table as dbt would build it."""
+    state.attach(Identity("mira", None, None), None, "2026-01-15T10:00:00.000Z")
+    page = state.land("mira", json.dumps({"items": items}), None)
+    assert page is not None
+    engine = warehouse.writer()
+    write_load(engine, raw_recently_played, new_load(items, page.page_id), "a-run")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "create table fct_plays as select substr(row_key, 1, 20) as play_id, track_name"
+                " from raw_recently_played"
+            )
+        )
+    return page.page_id
+
+
+def test_a_play_is_followed_through_every_station(
+    page_id: str, items: list[Any], keys: list[str], warehouse: Warehouse, state: State
+) -> None:
+    found = trace(keys[3][:PLAY_ID_LENGTH], warehouse, state)
+    assert found is not None
+    assert found.play == {
+        "play_id": keys[3][:PLAY_ID_LENGTH],
+        "track_name": items[3]["track"]["name"],
+    }
+    assert found.raw["row_key"] == keys[3]
+    assert found.raw["played_at"] == items[3]["played_at"]
+    assert "payload" not in found.raw
+    assert found.load["load_id"] == found.raw["load_id"]
+    assert found.load["dagster_run_id"] == "a-run"
+    assert found.page == state.page(page_id)
+    assert found.items_on_page() == 50
+    assert found.account is not None
+    assert found.account.account_id == "mira"
+
+
+@pytest.mark.usefixtures("page_id")
+@pytest.mark.parametrize(
+    "shorten",
+    [
+        lambda key: key,
+        lambda key: key[:PLAY_ID_LENGTH],
+        lambda key: key[:12],
+        lambda key: f"  {key[:20].upper()}\n",
+    ],
+)
+def test_an_id_can_be_written_in_many_ways(
+    shorten: Callable[[str], str], keys: list[str], warehouse: Warehouse, state: State
+) -> None:
+    for key in keys:
+        found = trace(shorten(key), warehouse, state)
+        assert found is not None
+        assert found.raw["row_key"] == key
+
+
+@pytest.mark.usefixtures("page_id")
+@pytest.mark.parametrize(
+    "play_id", ["", "   ", "no id at all", "g", "f" * 64, "0" * 20, "%", "_" * 20, "ü", "'", "\0"]
+)
+def test_an_unknown_id_is_nothing(play_id: str, warehouse: Warehouse, state: State) -> None:
+    assert trace(play_id, warehouse, state) is None
+
+
+@pytest.mark.usefixtures("page_id")
+def test_an_id_that_two_plays_begin_with_is_nothing(
+    keys: list[str], warehouse: Warehouse, state: State
+) -> None:
+    shared = next(a[0] for i, a in enumerate(keys) for b in keys[i + 1 :] if a[0] == b[0])
+    assert trace(shared, warehouse, state) is None
+
+
+@pytest.mark.usefixtures("page_id")
+def test_an_id_longer_than_any_is_nothing(
+    keys: list[str], warehouse: Warehouse, state: State
+) -> None:
+    assert trace(keys[0] + "0", warehouse, state) is None
+
+
+def test_before_the_first_load_there_is_nothing_to_follow(
+    warehouse: Warehouse, state: State
+) -> None:
+    assert trace("0" * 20, warehouse, state) is None
+    assert not warehouse.path.exists()
+
+
+def test_missing_stations_are_none(
+    warehouse: Warehouse, state: State, items: list[Any], keys: list[str], new_load: NewLoad
+) -> None:
+    write_load(warehouse.writer(), raw_recently_played, new_load(items, "a page of a lost state.db"))
+    found = trace(keys[0], warehouse, state)
+    assert found is not None
+    assert found.raw["row_key"] == keys[0]
+    assert (found.play, found.page, found.account) == (None, None, None)
+    assert found.items_on_page() == 0
+
+
+@pytest.mark.usefixtures("page_id")
+def test_a_play_that_was_folded_into_another_has_no_fact(
+    keys: list[str], warehouse: Warehouse, state: State
+) -> None:
+    with warehouse.writer().begin() as connection:
+        connection.execute(text("delete from fct_plays"))
+    found = trace(keys[0], warehouse, state)
+    assert found is not None
+    assert found.play is None
+    assert found.page is not None

@@ -7,7 +7,8 @@ connection never crosses a fork, and no idle one holds an old snapshot.
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event
@@ -40,6 +41,20 @@ def reader(path: Path) -> Engine:
     return _engine(
         lambda: sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_SECONDS), "begin"
     )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Connection | None]:
+    """One read transaction, or None where nothing is stored yet.
+
+    That is where there is no file, or one without tables: a kill between the two leaves that.
+    """
+    if not path.exists():
+        yield None
+        return
+    with reader(path).begin() as connection:
+        tables = connection.exec_driver_sql("select 1 from sqlite_master limit 1").first()
+        yield connection if tables else None
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

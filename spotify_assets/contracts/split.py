@@ -31,7 +31,7 @@ def split(
         return frame, pd.DataFrame(columns=["payload", "reasons"], dtype=object)
     if failures["index"].isna().any():
         # A failure of no row is a fault of ours (a missing column), never of the data.
-        fault = failures.loc[failures["index"].isna(), ["column", "check"]].iloc[0].to_dict()
+        fault = failures.loc[failures["index"].isna(), ["check", "failure_case"]].iloc[0].to_dict()
         raise ValueError(f"the frame does not fit {contract.__name__}: {fault}")
     checks = failures["check"].replace("not_nullable", "missing or null")
     of_one_column = failures["schema_context"] == "Column"

@@ -34,6 +34,8 @@ def daily_refresh(spotify: SpotifyResource) -> dg.RunRequest | dg.SkipReason:
 )
 def models_schedule(warehouse: WarehouseResource) -> dg.RunRequest | dg.SkipReason:
     """Every hour the models, where a load is in none of them; the sensors' second net."""
-    if not warehouse.warehouse.path.exists() or not has_unmodelled_loads(warehouse.warehouse):
+    if not any(
+        has_unmodelled_loads(warehouse.warehouse, from_spotify=source) for source in (True, False)
+    ):
         return dg.SkipReason("Every load is in the models.")
     return dg.RunRequest(tags={"trigger": "models_schedule"})

@@ -101,10 +101,8 @@ class State:
 
     def accounts(self) -> list[Account]:
         """All accounts, by name."""
-        if not self._path.exists():
-            return []
-        with self._reader().begin() as connection:
-            return _accounts(connection)
+        with database.reading(self._path) as connection:
+            return _accounts(connection) if connection else []
 
     def attach(self, identity: Identity, account_id: str | None, authorized_at: str) -> Account:
         """Record a login: of the account that it belongs to, or of a new one.
@@ -171,28 +169,17 @@ class State:
 
     def page_ids(self) -> list[str]:
         """The ids of all landed pages, in the order of landing."""
-        if not self._path.exists():
-            return []
-        with self._reader().begin() as connection:
-            return list(
-                connection.execute(
-                    select(landed_pages.c.page_id).order_by(landed_pages.c.page_number)
-                ).scalars()
-            )
+        query = select(landed_pages.c.page_id).order_by(landed_pages.c.page_number)
+        with database.reading(self._path) as connection:
+            return list(connection.execute(query).scalars()) if connection else []
 
     def page(self, page_id: str) -> LandedPage | None:
         """One landed page, or None where there is none (any more)."""
-        if not self._path.exists():
-            return None
         columns = [landed_pages.c[name] for name in LandedPage.__dataclass_fields__]
-        with self._reader().begin() as connection:
-            row = connection.execute(
-                select(*columns).where(landed_pages.c.page_id == page_id)
-            ).one_or_none()
+        query = select(*columns).where(landed_pages.c.page_id == page_id)
+        with database.reading(self._path) as connection:
+            row = connection.execute(query).one_or_none() if connection else None
         return LandedPage(**row._mapping) if row else None
-
-    def _reader(self) -> Engine:
-        return database.reader(self._path)
 
     def _writer(self) -> Engine:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

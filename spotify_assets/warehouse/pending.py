@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 
-from sqlalchemy import Column, func, select
+from sqlalchemy import Column, ColumnElement, func, select
 
 from spotify_assets import times
 from spotify_assets.settings import CHECKOUT
@@ -77,12 +77,20 @@ def _holds_news(page: LandedPage, warehouse: Warehouse) -> bool:
     keys = [recently_played.row_key(page.account_id, item) for item in items]
     hashes = [payload_hash(recently_played.payload(item)) for item in items]
     kept = _present(warehouse, raw_recently_played.c.row_key, keys)
-    quarantined = _present(warehouse, quarantined_rows.c.payload_hash, hashes)
+    quarantined = _present(
+        warehouse,
+        quarantined_rows.c.payload_hash,
+        hashes,
+        quarantined_rows.c.account_id == page.account_id,
+    )
     return any(
         key not in kept and payload not in quarantined
         for key, payload in zip(keys, hashes, strict=True)
     )
 
 
-def _present(warehouse: Warehouse, column: Column[str], values: list[str]) -> set[str]:
-    return {value for (value,) in warehouse.read(select(column).where(column.in_(values)))}
+def _present(
+    warehouse: Warehouse, column: Column[str], values: list[str], *where: ColumnElement[bool]
+) -> set[str]:
+    query = select(column).where(column.in_(values), *where)
+    return {value for (value,) in warehouse.read(query)}

@@ -20,21 +20,19 @@ class Warehouse:
     """The warehouse at a path."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path
 
     def writer(self) -> Engine:
         """An engine that writes, on a database with its raw tables. For the lock's holder."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = database.writer(self.path)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        engine = database.writer(self._path)
         metadata.create_all(engine)
         return engine
 
     def read(self, query: Executable) -> Sequence[Row[Any]]:
         """The rows of a query; none where there is no database yet."""
-        if not self.path.exists():
-            return []
-        with database.reader(self.path).begin() as connection:
-            return connection.execute(query).all()
+        with database.reading(self._path) as connection:
+            return connection.execute(query).all() if connection else []
 
     def newest_play(self, account_id: str | None = None) -> str | None:
         """`played_at` of the newest play, of one account or of all."""

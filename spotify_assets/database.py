@@ -64,11 +64,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     while True:
         try:
             connection.execute("pragma journal_mode = wal")
-            return
         except sqlite3.OperationalError as error:
             is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not is_busy or time.monotonic() > give_up_at:
                 raise
+        else:
+            return
         time.sleep(WAL_POLL_SECONDS)
 
 

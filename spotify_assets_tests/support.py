@@ -6,12 +6,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -52,15 +53,17 @@ class User:
         home = {"HOME": str(self.settings.data.parent)}
         return passed | home | self.settings.environment()
 
-    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, output: IO[str] | None = None, **variables: str
+    ) -> "subprocess.Popen[str]":
         """Start `spotify-assets` with arguments, in a process group of its own."""
         return subprocess.Popen(
             [COMMAND, *arguments],
             env=self.environment | variables,
             cwd=self.settings.data.parent,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output or subprocess.PIPE,
+            stderr=output or subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
@@ -118,3 +121,11 @@ def contents(
             kept = [i for i, column in enumerate(columns) if column not in without]
             tables[name] = sorted((tuple(row[i] for i in kept) for row in rows), key=repr)
     return tables
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Return as soon as something is so; fail where that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen"
+        time.sleep(0.02)

@@ -5,7 +5,6 @@ import random
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import psutil
 import pytest
 
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets_tests.support import User, contents, need_tool, user_of
+from spotify_assets_tests.support import User, contents, need_tool, user_of, wait_for
 
 SOURCE = Path(__file__).with_name("kill_at.c")
 
@@ -104,13 +103,6 @@ def test_a_refresh_killed_at_twenty_writes_is_completed_by_the_next(
     listener: Callable[[str], User], shim: Path
 ) -> None:
     kills(listener, shim, count=20, seed=7)
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.02)
 
 
 def dbt_of(process: "subprocess.Popen[str]") -> psutil.Process | None:

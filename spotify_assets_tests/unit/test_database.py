@@ -46,13 +46,13 @@ def test_a_failed_transaction_leaves_nothing(path: Path) -> None:
     assert count(path) == 1
     with database.reader(path).begin() as connection:
         tables = connection.execute(text("select name from sqlite_master")).scalars().all()
-    assert tables == ["numbers"]
+        assert [str(name) for name in tables] == ["numbers"]
 
 
 def test_writers_wait_for_each_other_and_lose_nothing(path: Path) -> None:
     def add(_: int) -> None:
         with database.writer(path).begin() as connection:
-            highest = connection.execute(text("select max(number) from numbers")).scalar_one()
+            highest: int = connection.execute(text("select max(number) from numbers")).scalar_one()
             connection.execute(text("insert into numbers values (:n)"), {"n": highest + 1})
 
     with ThreadPoolExecutor(8) as threads:

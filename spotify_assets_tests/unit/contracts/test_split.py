@@ -41,7 +41,8 @@ def frame(*rows: tuple[object, object], index: list[int] | None = None) -> pd.Da
 
 
 def reasons(rejected: pd.DataFrame) -> dict[str, list[str]]:
-    return {row.payload: json.loads(row.reasons) for row in rejected.itertuples()}
+    pairs = zip(rejected["payload"], rejected["reasons"], strict=True)
+    return {payload: json.loads(reasons) for payload, reasons in pairs}
 
 
 def test_a_row_that_breaks_several_checks_has_several_reasons() -> None:

@@ -75,7 +75,10 @@ def known(state: State, store: TokenStore, token: Token) -> None:
         store.save(name, replace(token, access_token=f"BQ-{name}"))
 
 
-ODD = b'{ "items" : [ ] ,\r\n\t"next":null, "gr\xc3\xb6\xc3\x9fe": "\\u00e9\\ud800", "n": 1.10e2 }\n\n'
+ODD = (
+    b'{ "items" : [ ] ,\r\n\t"next":null, "gr\xc3\xb6\xc3\x9fe":'
+    b' "\\u00e9\\ud800", "n": 1.10e2 }\n\n'
+)
 
 
 @pytest.mark.usefixtures("known")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -176,7 +176,7 @@ def test_nobody_agreed_in_time(
     ],
 )
 def test_a_setting_that_cannot_work_is_named(
-    changes: dict[str, str], says: str, settings: Settings, state: State, store: TokenStore
+    changes: dict[str, Any], says: str, settings: Settings, state: State, store: TokenStore
 ) -> None:
     with pytest.raises(LoginFailed, match=says):
         login(replace(settings, **changes), state, store, open_browser=lambda _: None)
@@ -223,8 +223,8 @@ def test_only_the_callback_address_is_served(
 
     def person(address: str) -> None:
         origin = settings.redirect_uri.removesuffix("/callback")
-        for path in ("/favicon.ico", "/", "/callback/more"):
-            seen.append(requests.get(origin + path, timeout=10).status_code)
+        paths = ("/favicon.ico", "/", "/callback/more")
+        seen.extend(requests.get(origin + path, timeout=10).status_code for path in paths)
         consent(address, "mira")
 
     login(settings, state, store, open_browser=person)
@@ -253,7 +253,7 @@ def pasting(*texts: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Ca
     [
         [lambda address: agreed(address) + "\n"],
         [lambda address: "\n  \n", lambda address: f"  {agreed(address)} \r\n"],
-        [lambda address: agreed(address)],
+        [lambda address: agreed(address).strip()],
     ],
     ids=["a line", "blank lines before it", "no end of line"],
 )

@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     NewClient = Callable[..., SpotifyClient]
 
-GOOD = (200, {}, b'{"items": []}')
+GOOD: Any = (200, {}, b'{"items": []}')
 
 
 def reset(handler: BaseHTTPRequestHandler) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert
 
+from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import Identity, LandedPage, State
 from spotify_assets.warehouse import pending
 from spotify_assets.warehouse.loading import Load, write_load
@@ -63,12 +65,12 @@ def undrained(state: State, warehouse: Warehouse) -> list[str]:
 
 
 def test_before_anything_happened_there_is_nothing_to_do(
-    state: State, warehouse: Warehouse
+    settings: Settings, state: State, warehouse: Warehouse
 ) -> None:
     assert undrained(state, warehouse) == []
     assert not has_news(state, warehouse)
     assert not has_unmodelled_loads(warehouse, from_spotify=True)
-    assert not warehouse.path.exists()
+    assert not settings.warehouse_path.exists()
 
 
 def test_a_landed_page_is_undrained_until_a_load_holds_it(
@@ -223,7 +225,8 @@ def test_loads_from_spotify_and_all_others_are_told_apart(
     warehouse: Warehouse, engine: Engine, items: list[Any], new_load: NewLoad
 ) -> None:
     load = new_load(items, "page-1")
-    write_load(engine, raw_recently_played, Load("an import", "mira", None, 50, load.accepted, load.rejected))
+    load = replace(load, source="an import", page_id=None)
+    write_load(engine, raw_recently_played, load)
     assert not has_unmodelled_loads(warehouse, from_spotify=True)
     assert has_unmodelled_loads(warehouse, from_spotify=False)
     assert has_unmodelled_loads(warehouse)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import Identity, State
 from spotify_assets.warehouse.loading import Load, write_load
@@ -105,16 +106,17 @@ def test_an_id_longer_than_any_is_nothing(
 
 
 def test_before_the_first_load_there_is_nothing_to_follow(
-    warehouse: Warehouse, state: State
+    settings: Settings, warehouse: Warehouse, state: State
 ) -> None:
     assert trace("0" * 20, warehouse, state) is None
-    assert not warehouse.path.exists()
+    assert not settings.warehouse_path.exists()
 
 
 def test_missing_stations_are_none(
     warehouse: Warehouse, state: State, items: list[Any], keys: list[str], new_load: NewLoad
 ) -> None:
-    write_load(warehouse.writer(), raw_recently_played, new_load(items, "a page of a lost state.db"))
+    load = new_load(items, "a page of a lost state.db")
+    write_load(warehouse.writer(), raw_recently_played, load)
     found = trace(keys[0], warehouse, state)
     assert found is not None
     assert found.raw["row_key"] == keys[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from spotify_assets.settings import Settings
 from spotify_assets.warehouse.loading import Load, Receipt, write_load
 from spotify_assets.warehouse.tables import loads, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
@@ -14,22 +15,26 @@ from spotify_assets.warehouse.warehouse import Warehouse
 NewLoad = Callable[..., Load]
 
 
-def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(warehouse: Warehouse) -> None:
+def test_a_warehouse_that_does_not_exist_is_empty_and_stays_away(
+    settings: Settings, warehouse: Warehouse
+) -> None:
     assert list(warehouse.read(select(loads))) == []
     assert warehouse.newest_play() is None
     assert list(warehouse.newest_plays(10)) == []
     assert warehouse.receipts("a-run") == {}
     assert not warehouse.has_table("loads")
-    assert not warehouse.path.parent.exists()
+    assert not settings.data.exists()
 
 
-def test_opening_it_for_writing_makes_the_tables_once(warehouse: Warehouse) -> None:
+def test_opening_it_for_writing_makes_the_tables_once(
+    settings: Settings, warehouse: Warehouse
+) -> None:
     warehouse.writer()
     warehouse.writer()
     for name in ("loads", "raw_recently_played", "quarantined_rows", "model_watermarks"):
         assert warehouse.has_table(name)
     assert not warehouse.has_table("fct_plays")
-    assert warehouse.path.parent.stat().st_mode & 0o777 == 0o700
+    assert settings.data.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_newest_plays_come_first(

@@ -1,0 +1,87 @@
+"""`spotify-assets dev` in a real browser: lineage, one click, plays that arrive by themselves."""
+
+import os
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from sqlalchemy import text
+
+from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.support import User, need_tool, sandbox, user_of, wait_for
+
+EXPANDED = "expanded=global%40global%3Araw%2Cglobal%40global%3Astaging%2Cglobal%40global%3Amarts"
+
+
+@contextmanager
+def served(user: User, log_file: Path) -> Iterator[str]:
+    """The address of the user's Dagster UI, which writes to a log file."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with log_file.open("w") as log:
+        process = user.start("dev", "--port", str(port), output=log)
+        try:
+            wait_for(lambda: answers(url), seconds=120)
+            yield url
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/server_info", timeout=5).close()
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+    return True
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    chromium = need_tool("chromium", "the test looks at the UI in a real browser")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser.new_page(viewport={"width": 1800, "height": 800})
+        browser.close()
+
+
+def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
+    page: Page, tmp_path: Path
+) -> None:
+    with sandbox(always_on=True) as spotify:
+        user = user_of(spotify.environment(), tmp_path / "user")
+        warehouse = Warehouse(user.settings.warehouse_path)
+
+        def counted() -> int:
+            if not warehouse.has_table("mart_top_tracks"):
+                return 0
+            query = text("select coalesce(sum(plays), 0) from mart_top_tracks")
+            return int(warehouse.read(query)[0][0])
+
+        log = tmp_path / "dev.log"
+        with served(user, log) as url:
+            wait_for(lambda: "Run: spotify-assets login" in log.read_text(), seconds=120)
+            user.log_in("mira")
+            page.goto(f"{url}/asset-groups?{EXPANDED}")
+            for asset in ("recently_played", "stg_recently_played", "fct_plays", "mart_top_tracks"):
+                expect(page.get_by_text(asset, exact=True).last).to_be_visible(timeout=60_000)
+            page.get_by_role("button", name="Materialize all").click()
+            wait_for(lambda: counted() == 50, seconds=120)
+            page.goto(f"{url}/runs")
+            expect(page.get_by_text("Success").first).to_be_visible(timeout=60_000)
+
+            spotify.clock.advance(timedelta(minutes=30))
+            wait_for(lambda: counted() > 50, seconds=120)
+            page.goto(f"{url}/automation")
+            expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
+    assert "Traceback" not in log.read_text()
+

@@ -1,0 +1,77 @@
+"""The demo in a clone of its own, beside a `.env` that would lead it astray."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spotify_assets.settings import CHECKOUT
+from spotify_assets_tests.support import contents
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The project's files, and somebody's own data beside them."""
+    clone = tmp_path / "clone"
+    ignored = shutil.ignore_patterns("__pycache__", "logs")
+    for name in ("spotify_assets", "dbt_project", "dagster_home"):
+        shutil.copytree(CHECKOUT / name, clone / name, ignore=ignored)
+    for name in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy(CHECKOUT / name, clone)
+    for name in ("data", "elsewhere", "home-of-dagster"):
+        (clone / name).mkdir()
+        (clone / name / "spotify.db").write_bytes(b"somebody's years of listening")
+    (clone / ".env").write_text(
+        f"SPOTIFY_ASSETS_DATA={clone}/elsewhere\n"
+        f"DAGSTER_HOME={clone}/home-of-dagster\n"
+        f"SPOTIFY_ASSETS_DAGSTER={clone}/home-of-dagster\n"
+        "SPOTIFY_API_URL=https://127.0.0.1:1/v1\n"
+        "SPOTIFY_CLIENT_SECRET=wrong\n"
+        "SPOTIFY_TIMEZONE=Nowhere/At_All\n"
+        "PYTHONPATH=/nowhere\n"
+    )
+    return clone
+
+
+def demo(clone: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "spotify_assets.cli", "demo"],
+        cwd=clone,
+        env={"PATH": os.environ["PATH"], "HOME": str(clone.parent), "PYTHONPATH": str(clone)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def files_of(clone: Path) -> dict[str, bytes]:
+    """All files of the clone but those that the demo may write."""
+    own = (clone / "data" / "demo", clone / "dbt_project" / "target")
+    return {
+        str(path.relative_to(clone)): path.read_bytes()
+        for path in clone.rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and not any(path.is_relative_to(folder) for folder in own)
+    }
+
+
+def test_the_demo_shows_everything_and_a_second_one_finds_nothing_new(clone: Path) -> None:
+    before = files_of(clone)
+    shown = demo(clone)
+    assert "Accounts: jonas, mira" in shown
+    assert "100 read = 100 loaded + 0 duplicate + 0 quarantined + 0 ignored" in shown
+    assert "fct_plays 100" in shown
+    assert "Checks: 33 passed, 0 did not" in shown
+    assert "make demo-ui" in shown
+    kept = contents(clone / "data" / "demo" / "spotify.db", without=())
+    again = demo(clone)
+    assert "No new plays since" in again
+    assert contents(clone / "data" / "demo" / "spotify.db", without=()) == kept
+    assert files_of(clone) == before

@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROUNDS = 5
 THIRD_PARTY = (
-    "dagster, dagster_dbt.asset_utils, dateutil.relativedelta, dbt.graph.selector_methods, dotenv, filelock, oauthlib.oauth2,"
+    "dagster, dagster_dbt.asset_utils, dateutil.relativedelta, dbt.graph.selector_methods, dotenv,"
+    " filelock, oauthlib.oauth2,"
     " pandas, pandera.pandas, psutil, requests_oauthlib, sqlalchemy.dialects.sqlite"
 )
 

@@ -70,7 +70,7 @@ class User:
 
     def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run `spotify-assets` to its end."""
-        process = self.start(*arguments, **variables)
+        process = self.start(*arguments, output=None, **variables)
         stdout, stderr = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.lock import dbt_lock
 
-READS_ONLY = {"parse", "list", "docs"}
-
 
 def main() -> None:
     """Run dbt with this process's arguments."""
@@ -23,8 +21,8 @@ def main() -> None:
 
     settings = Settings.load()
     os.environ.update(settings.environment())
-    if READS_ONLY.intersection(sys.argv[1:]):
-        cli()
+    if sys.argv[1:2] == ["parse"]:  # touches no database, and happens where there is none yet
+        sys.exit(cli())
     settings.dbt_schemas.mkdir(parents=True, exist_ok=True)
     with dbt_lock(settings.locks):
-        cli()
+        sys.exit(cli())

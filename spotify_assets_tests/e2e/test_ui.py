@@ -84,4 +84,3 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             page.goto(f"{url}/automation")
             expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
     assert "Traceback" not in log.read_text()
-

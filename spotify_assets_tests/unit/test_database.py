@@ -45,8 +45,8 @@ def test_a_failed_transaction_leaves_nothing(path: Path) -> None:
         raise RuntimeError
     assert count(path) == 1
     with database.reader(path).begin() as connection:
-        tables = connection.execute(text("select name from sqlite_master")).scalars().all()
-        assert [str(name) for name in tables] == ["numbers"]
+        query = text("select count(*) from sqlite_master")
+        assert connection.execute(query).scalar_one() == 1
 
 
 def test_writers_wait_for_each_other_and_lose_nothing(path: Path) -> None:

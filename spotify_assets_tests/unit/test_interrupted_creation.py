@@ -28,7 +28,7 @@ def test_a_database_without_tables_is_an_empty_one(
     for name in ("state.db", "spotify.db"):
         leave(tmp_path / name)
     state, warehouse = State(tmp_path / "state.db"), Warehouse(tmp_path / "spotify.db")
-    assert state.accounts() == state.page_ids() == []
+    assert (state.accounts(), state.page_ids()) == ([], [])
     assert state.page("any") is None
     assert warehouse.newest_play() is None
     assert not has_news(state, warehouse)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import escape
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -15,9 +14,7 @@ from requests_oauthlib import OAuth2Session
 
 from spotify_assets.sandbox.accounts import SCOPES
 from spotify_assets.sandbox.browser import ConsentError, consent
-
-if TYPE_CHECKING:
-    from conftest import App
+from spotify_assets_tests.unit.sandbox.client import App
 
 SECRET = ("sandbox-client", "sandbox-secret")
 NO_PKCE = ("code_challenge", "code_challenge_method")

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-if TYPE_CHECKING:
-    from conftest import App
+from spotify_assets_tests.unit.sandbox.client import App
 
 
 def post(app: App, body: object) -> requests.Response:

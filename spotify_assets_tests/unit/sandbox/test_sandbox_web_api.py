@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 from spotify_assets.sandbox.clock import to_ms
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig, create_app
 from spotify_assets.times import to_text
-
-if TYPE_CHECKING:
-    from conftest import App
+from spotify_assets_tests.unit.sandbox.client import App
 
 MISSING = "Missing/invalid/expired access token"
 
@@ -320,7 +318,7 @@ def test_who_is_always_on_has_something_new_within_minutes(make_app: Callable[..
     assert 1 <= len(new) <= 50
 
 
-RECORDED = {
+RECORDED: dict[str, Any] = {
     "items": [
         {"track": {"name": "b", "uri": "spotify:track:b"}, "played_at": "2026-12-01T10:00:00.497Z"},
         {"track": None, "played_at": "not a time"},

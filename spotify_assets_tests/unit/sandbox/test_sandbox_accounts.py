@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import escape
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_redirect_uri_with_a_query_keeps_it(make_app: Callable[..., App]) -> N
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_wrong_request_is_refused_on_a_page_and_never_redirected(
-    app: App, method: str, changes: dict[str, str], message: str
+    app: App, method: str, changes: dict[str, Any], message: str
 ) -> None:
     answer = requests.request(
         method,

@@ -5,23 +5,19 @@ answer at once.
 """
 
 import json
-import logging
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spotify_assets import times
+from spotify_assets import terminal, times
 from spotify_assets.settings import CHECKOUT, Settings, SettingsError
 
 if TYPE_CHECKING:
     from spotify_assets.defs.refreshing import Refresh
-    from spotify_assets.warehouse.tracing import Trace
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -113,21 +109,7 @@ def accounts(as_json: bool) -> None:
     elif not known:
         click.echo("No account yet. Run: spotify-assets login")
     else:
-        _table(
-            ("Account", "Name on Spotify", "Login ends", "Last look", "Problem"),
-            (
-                (
-                    account.account_id,
-                    account.display_name or "",
-                    (account.login_ends_at or "never logged in")[:15].partition("T")[0],
-                    times.local(account.last_look_at, settings.timezone)
-                    if account.last_look_at
-                    else "never",
-                    account.last_look_error or "",
-                )
-                for account in known
-            ),
-        )
+        terminal.show_accounts(known, settings.timezone)
 
 
 @main.command()
@@ -145,17 +127,17 @@ def refresh(as_json: bool) -> None:
     settings = Settings.load()
     settings.make_data_folder()
     log_file = settings.data / "refresh.log"
-    with _working("Asking Spotify, checking, loading, modelling"):
+    with terminal.working("Asking Spotify, checking, loading, modelling"):
         done = bring_up_to_date(settings, log_file)
     if as_json:
         click.echo(json.dumps(_as_json(done)))
     else:
-        print_refresh(done, settings)
+        terminal.show_refresh(done, settings)
     for look in done.looks:
         if look.error:
             click.echo(f"Error: {look.account_id}: {look.error}", err=True)
-    if not done.succeeded:
-        reasons = "; ".join(done.failures) or "no step says why"
+    if done.failures:
+        reasons = "; ".join(done.failures)
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
     if not done.succeeded or any(look.error for look in done.looks):
         sys.exit(1)
@@ -183,53 +165,18 @@ def _as_json(done: "Refresh") -> dict[str, Any]:
     }
 
 
-def print_refresh(done: "Refresh", settings: Settings) -> None:
-    """Say what a refresh came to, for a person."""
-    if not done.looks:
-        click.echo("No account is logged in. Run: spotify-assets login")
-    if done.run_id is None:
-        from spotify_assets.warehouse.pending import no_news
-        from spotify_assets.warehouse.warehouse import Warehouse
-
-        click.echo(no_news(Warehouse(settings.warehouse_path), settings.timezone))
-        return
-    for account, receipt in done.receipts.items():
-        click.echo(f"{account}: {receipt}")
-    if done.models:
-        rows = ", ".join(f"{model} {count:,}" for model, count in sorted(done.models.items()))
-        click.echo(f"Models, in rows: {rows}")
-    click.echo(f"Checks: {done.checks_passed} passed, {len(done.checks_failed)} did not")
-    for check in done.checks_failed:
-        click.echo(f"  look at {check}")
-    click.echo(str(done.receipt))
-
-
 @main.command()
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 def view(limit: int) -> None:
     """Show the newest plays, with the id that `trace` takes."""
-    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
     from spotify_assets.warehouse.warehouse import Warehouse
 
     settings = Settings.load()
     plays = Warehouse(settings.warehouse_path).newest_plays(limit)
-    if not plays:
+    if plays:
+        terminal.show_plays(plays, settings.timezone)
+    else:
         click.echo("No plays yet. Run: spotify-assets refresh")
-        return
-    _table(
-        ("Ended", "Account", "Track", "Artist", "Play id"),
-        (
-            (
-                times.local(play.played_at, settings.timezone)[:16],
-                play.account_id,
-                play.track_name,
-                play.artist_name,
-                play.row_key[:PLAY_ID_LENGTH],
-            )
-            for play in plays
-        ),
-        whole=("Ended", "Play id"),
-    )
 
 
 @main.command()
@@ -251,47 +198,7 @@ def trace(play_id: str) -> None:
         raise click.ClickException(
             f"No play has the id {play_id}. The ids are in: spotify-assets view"
         )
-    _print_trace(found)
-
-
-def _print_trace(found: "Trace") -> None:
-    def station(title: str, values: dict[str, Any] | None, missing: str) -> None:
-        click.secho(title, bold=True)
-        if values is None:
-            click.echo(f"  {missing}")
-        for name, value in (values or {}).items():
-            if value is not None:
-                click.echo(f"  {name:<24} {_printable(value)}")
-
-    station(
-        "Play (fct_plays)",
-        found.play,
-        "Not in the models: built before it came, or folded into the play of the same track "
-        "that ended up to two seconds earlier.",
-    )
-    station("Raw row (raw_recently_played)", found.raw, "")
-    station("Load (loads)", found.load, "")
-    page = (
-        None
-        if found.page is None
-        else {
-            "page_id": found.page.page_id,
-            "landed_at": found.page.landed_at,
-            "answered_at": found.page.answered_at,
-            "items": found.items_on_page(),
-        }
-    )
-    station("Landed page (state.db)", page, "No longer kept.")
-    account = (
-        None
-        if found.account is None
-        else {
-            name: value
-            for name, value in asdict(found.account).items()
-            if name != "last_look_error"
-        }
-    )
-    station("Account (state.db)", account, "Not known here any more.")
+    terminal.show_trace(found)
 
 
 @main.command()
@@ -364,11 +271,11 @@ def demo(ui: bool, port: int) -> None:
 
     with scene.world(live=ui) as settings:
         log_file = settings.data / "refresh.log"
-        with _working("Two made-up listeners log in and are collected"):
+        with terminal.working("Two made-up listeners log in and are collected"):
             scene.log_everybody_in(settings)
             done = bring_up_to_date(settings, log_file)
         click.echo("Accounts: " + ", ".join(look.account_id for look in done.looks))
-        print_refresh(done, settings)
+        terminal.show_refresh(done, settings)
         if not done.succeeded or any(look.error for look in done.looks):
             raise click.ClickException(f"the demo's run failed. Details: {log_file}")
         click.echo(f"\nIts plays: {settings.warehouse_path}")
@@ -416,50 +323,6 @@ def _serve_dagster(settings: Settings, port: int) -> None:
         code = -abs(served.wait())
     if code > 0:
         raise click.ClickException(f"dagster dev ended with code {code}; its output says why.")
-
-
-@contextmanager
-def _working(what: str) -> Iterator[None]:
-    """Show that something takes its time, and whom it waits for.
-
-    On a copy of standard error, since the real one goes to a log file while dbt prints.
-    """
-    from rich.console import Console
-    from rich.logging import RichHandler
-
-    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
-        console = Console(file=stderr)
-        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
-        logger = logging.getLogger("spotify_assets")
-        logger.addHandler(handler)
-        try:
-            with console.status(what):
-                yield
-        finally:
-            logger.removeHandler(handler)
-
-
-def _table(
-    columns: Iterable[str], rows: Iterable[Iterable[str]], whole: Collection[str] = ()
-) -> None:
-    """A table as wide as the terminal; columns in `whole` are never cut."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    lines = [[_printable(text) for text in row] for row in rows]
-    table = Table(box=None, header_style="bold")
-    for column, name in enumerate(columns):
-        width = max(len(line[column]) for line in lines) if name in whole else None
-        table.add_column(name, no_wrap=True, min_width=width)
-    for line in lines:
-        table.add_row(*map(escape, line))
-    Console().print(table)
-
-
-def _printable(value: object) -> str:
-    """Text without control characters: a title must not steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in str(value))
 
 
 if __name__ == "__main__":

@@ -4,16 +4,14 @@ No resource has a field with a secret: Dagster shows fields in the UI and stores
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from spotify_assets.defs.models.project import dbt_project
+from spotify_assets.defs.models.project import dbt_executable, dbt_project
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.landing import Look, look_at_all
@@ -69,5 +67,5 @@ def dbt_resource(settings: Settings) -> DbtCliResource:
     os.environ.update(settings.environment())
     return DbtCliResource(
         project_dir=dbt_project(),
-        dbt_executable=str(Path(sys.executable).with_name("spotify-assets-dbt")),
+        dbt_executable=dbt_executable(),
     )

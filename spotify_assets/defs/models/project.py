@@ -36,6 +36,18 @@ def dbt_project() -> DbtProject:
     return project
 
 
+def dbt_executable() -> str:
+    """The command by which this project runs dbt, beside this Python.
+
+    Raises:
+        RuntimeError: the project is not installed.
+    """
+    found = shutil.which("spotify-assets-dbt", path=Path(sys.executable).parent)
+    if found is None:
+        raise RuntimeError("The project is not installed. Run: pip install --no-deps -e .")
+    return found
+
+
 def _is_stale(manifest: Path) -> bool:
     if not manifest.exists():
         return True
@@ -50,9 +62,8 @@ def _is_stale(manifest: Path) -> bool:
 def _parse(target: Path) -> None:
     """Parse into a folder of its own and move the files, so that no process reads half of one."""
     with tempfile.TemporaryDirectory(dir=target) as folder:
-        command = Path(sys.executable).with_name("spotify-assets-dbt")
         parsed = subprocess.run(
-            [command, "parse", "--target-path", folder, "--log-path", folder],
+            [dbt_executable(), "parse", "--target-path", folder, "--log-path", folder],
             cwd=PROJECT_DIR,
             env={**os.environ, "DBT_PROFILES_DIR": str(PROJECT_DIR)},
             capture_output=True,

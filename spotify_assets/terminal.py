@@ -1,0 +1,167 @@
+"""What commands show to a person: tables, stations, a sign that something takes its time.
+
+All text that came from Spotify passes `_printable`: a title must not steer a terminal.
+"""
+
+import logging
+import os
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spotify_assets import times
+from spotify_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from spotify_assets.defs.refreshing import Refresh
+    from spotify_assets.spotify.state import Account
+    from spotify_assets.warehouse.tracing import Trace
+
+
+def show_accounts(accounts: "Iterable[Account]", zone: str) -> None:
+    """The accounts with their logins, times on the zone's clock."""
+    _table(
+        ("Account", "Name on Spotify", "Login ends", "Last look", "Problem"),
+        (
+            (
+                account.account_id,
+                account.display_name or "",
+                account.login_ends_at[:10] if account.login_ends_at else "never logged in",
+                times.local(account.last_look_at, zone) if account.last_look_at else "never",
+                account.last_look_error or "",
+            )
+            for account in accounts
+        ),
+    )
+
+
+def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:
+    """Plays (columns of `Warehouse.newest_plays`), times on the zone's clock."""
+    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
+
+    _table(
+        ("Ended", "Account", "Track", "Artist", "Play id"),
+        (
+            (
+                times.local(play.played_at, zone)[:16],
+                play.account_id,
+                play.track_name,
+                play.artist_name,
+                play.row_key[:PLAY_ID_LENGTH],
+            )
+            for play in plays
+        ),
+        whole=("Ended", "Play id"),
+    )
+
+
+def show_refresh(done: "Refresh", settings: Settings) -> None:
+    """Say what a refresh came to, for a person."""
+    if not done.looks:
+        click.echo("No account is logged in. Run: spotify-assets login")
+    if done.run_id is None:
+        from spotify_assets.warehouse.pending import no_news
+        from spotify_assets.warehouse.warehouse import Warehouse
+
+        click.echo(no_news(Warehouse(settings.warehouse_path), settings.timezone))
+        return
+    for account, receipt in done.receipts.items():
+        click.echo(f"{account}: {receipt}")
+    if done.models:
+        rows = ", ".join(f"{model} {count:,}" for model, count in sorted(done.models.items()))
+        click.echo(f"Models, in rows: {rows}")
+    click.echo(f"Checks: {done.checks_passed} passed, {len(done.checks_failed)} did not")
+    for check in done.checks_failed:
+        click.echo(f"  look at {check}")
+    click.echo(str(done.receipt))
+
+
+def show_trace(found: "Trace") -> None:
+    """The stations of a play, from the fact back to the account."""
+
+    def station(title: str, values: dict[str, Any] | None, missing: str) -> None:
+        click.secho(title, bold=True)
+        if values is None:
+            click.echo(f"  {missing}")
+        for name, value in (values or {}).items():
+            if value is not None:
+                click.echo(f"  {name:<24} {_printable(value)}")
+
+    station(
+        "Play (fct_plays)",
+        found.play,
+        "Not in the models: built before it came, or folded into the play of the same track "
+        "that ended up to two seconds earlier.",
+    )
+    station("Raw row (raw_recently_played)", found.raw, "")
+    station("Load (loads)", found.load, "")
+    page = (
+        None
+        if found.page is None
+        else {
+            "page_id": found.page.page_id,
+            "landed_at": found.page.landed_at,
+            "answered_at": found.page.answered_at,
+            "items": found.items_on_page(),
+        }
+    )
+    station("Landed page (state.db)", page, "No longer kept.")
+    account = (
+        None
+        if found.account is None
+        else {
+            name: value
+            for name, value in asdict(found.account).items()
+            if name != "last_look_error"
+        }
+    )
+    station("Account (state.db)", account, "Not known here any more.")
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something takes its time, and whom it waits for.
+
+    On a copy of standard error, since the real one goes to a log file while dbt prints.
+    """
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
+        console = Console(file=stderr)
+        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+        logger = logging.getLogger("spotify_assets")
+        logger.addHandler(handler)
+        try:
+            with console.status(what):
+                yield
+        finally:
+            logger.removeHandler(handler)
+
+
+def _table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], whole: Collection[str] = ()
+) -> None:
+    """A table as wide as the terminal; columns in `whole` are never cut."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    lines = [[_printable(text) for text in row] for row in rows]
+    table = Table(box=None, header_style="bold")
+    for column, name in enumerate(columns):
+        width = max(len(line[column]) for line in lines) if name in whole else None
+        table.add_column(name, no_wrap=True, min_width=width)
+    for line in lines:
+        table.add_row(*map(escape, line))
+    Console().print(table)
+
+
+def _printable(value: object) -> str:
+    """Text without control characters."""
+    return "".join(character if character.isprintable() else " " for character in str(value))

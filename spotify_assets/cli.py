@@ -17,6 +17,8 @@ from spotify_assets import terminal, times
 from spotify_assets.settings import CHECKOUT, Settings, SettingsError
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from spotify_assets.defs.refreshing import Refresh
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -128,7 +130,7 @@ def refresh(as_json: bool) -> None:
     settings.make_data_folder()
     log_file = settings.data / "refresh.log"
     with terminal.working("Asking Spotify, checking, loading, modelling"):
-        done = bring_up_to_date(settings, log_file)
+        done = bring_up_to_date(settings, log_file, _load_definitions)
     if as_json:
         click.echo(json.dumps(_as_json(done)))
     else:
@@ -141,6 +143,12 @@ def refresh(as_json: bool) -> None:
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
     if not done.succeeded or any(look.error for look in done.looks):
         sys.exit(1)
+
+
+def _load_definitions() -> "dg.Definitions":
+    from spotify_assets.definitions import defs
+
+    return defs
 
 
 def _as_json(done: "Refresh") -> dict[str, Any]:
@@ -273,7 +281,7 @@ def demo(ui: bool, port: int) -> None:
         log_file = settings.data / "refresh.log"
         with terminal.working("Two made-up listeners log in and are collected"):
             scene.log_everybody_in(settings)
-            done = bring_up_to_date(settings, log_file)
+            done = bring_up_to_date(settings, log_file, _load_definitions)
         click.echo("Accounts: " + ", ".join(look.account_id for look in done.looks))
         terminal.show_refresh(done, settings)
         if not done.succeeded or any(look.error for look in done.looks):

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,8 +46,12 @@ class Refresh:
         return sum(self.receipts.values(), Receipt())
 
 
-def refresh(settings: Settings, log_file: Path) -> Refresh:
+def refresh(
+    settings: Settings, log_file: Path, load_definitions: Callable[[], dg.Definitions]
+) -> Refresh:
     """Bring raw and models up to date; what Dagster and dbt print goes to `log_file`.
+
+    The definitions are loaded only where there is work: that costs 4 s.
 
     The environment of this process takes on the settings, since Dagster and dbt read it.
     """
@@ -59,7 +63,7 @@ def refresh(settings: Settings, log_file: Path) -> Refresh:
         if not has_news(state, warehouse) and not has_unmodelled_loads(warehouse):
             return Refresh(looks)
         with _printing_to(log_file):
-            result = _run(instance)
+            result = _run(load_definitions(), instance)
     return Refresh(
         looks,
         run_id=result.run_id,
@@ -90,10 +94,7 @@ def _instance(settings: Settings) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
 
 
-def _run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    # Costs 4 s, and an idle refresh needs none of it.
-    from spotify_assets.definitions import defs
-
+def _run(defs: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     return defs.resolve_job_def("refresh_job").execute_in_process(
         instance=instance,
         run_config=dg.RunConfig(

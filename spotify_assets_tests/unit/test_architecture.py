@@ -1,0 +1,75 @@
+"""Who may import whom: the rooms follow the path of a play, and Dagster stays at its end."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spotify_assets.settings import CHECKOUT
+
+PACKAGE = CHECKOUT / "spotify_assets"
+GROUND = {"settings", "times", "database"}
+MAY_IMPORT = {
+    "settings": set[str](),
+    "times": set[str](),
+    "database": set[str](),
+    "spotify": GROUND,
+    "contracts": GROUND | {"spotify"},
+    "warehouse": GROUND | {"spotify", "contracts"},
+    "sandbox": {"times"},
+    "defs": GROUND | {"spotify", "contracts", "warehouse"},
+    "definitions": GROUND | {"defs"},
+    "terminal": GROUND | {"spotify", "warehouse", "defs"},
+    "demo": GROUND | {"spotify", "sandbox"},
+    "cli": GROUND | {"spotify", "warehouse", "sandbox", "defs", "definitions", "terminal", "demo"},
+}
+MAY_IMPORT_DAGSTER = {"defs", "definitions", "cli"}
+
+
+def imports(room: str) -> Iterator[tuple[Path, str]]:
+    """All modules that the modules of a room import, wherever the import stands."""
+    place = PACKAGE / room
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module, "imports are absolute"
+                yield path, node.module
+                if node.module == "spotify_assets":
+                    yield from ((path, f"spotify_assets.{alias.name}") for alias in node.names)
+
+
+def test_these_are_all_the_rooms() -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert rooms - {"__init__", "__pycache__"} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_comes_before_it(room: str) -> None:
+    for path, module in imports(room):
+        parts = module.split(".")
+        if parts[0] == "spotify_assets" and len(parts) > 1:
+            assert parts[1] in MAY_IMPORT[room] | {room}, f"{path} imports {module}"
+        if parts[0].startswith("dagster"):
+            assert room in MAY_IMPORT_DAGSTER, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["refresh", "--help"], ["view"], ["accounts"]])
+def test_commands_that_need_no_dagster_do_not_import_it(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    script = (
+        "import sys\n"
+        "from spotify_assets.cli import main\n"
+        f"main({arguments!r}, standalone_mode=False)\n"
+        "heavy = {'dagster', 'dbt', 'pandas', 'pandera', 'flask'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    environment = {"PATH": "", "SPOTIFY_ASSETS_DATA": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from spotify_assets.defs.refreshing import Refresh
 
+# `dagster dev` advises its own successor at each start, which is not the reader's to follow.
+QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -31,7 +34,7 @@ class Commands(click.Group):
         """Run the command; an error that is expected becomes a line on standard error, exit 1."""
         try:
             return super().invoke(context)
-        except click.ClickException:
+        except (click.ClickException, BrokenPipeError):  # click knows what to do
             raise
         except Exception as error:
             line = _one_line(error)
@@ -58,7 +61,7 @@ def _one_line(error: Exception) -> str | None:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spotify-assets")
 def main() -> None:
-    r"""A Spotify listening history that you can trust.
+    """A Spotify listening history that you can trust.
 
     \b
     First time:
@@ -72,7 +75,7 @@ def main() -> None:
 @main.command()
 @click.option("--account", metavar="NAME", help="The account's name here [Spotify's user id].")
 def login(account: str | None) -> None:
-    r"""Connect a Spotify account; once more mends a login that ended.
+    """Connect a Spotify account; once more mends a login that ended.
 
     \b
     Examples:
@@ -117,7 +120,7 @@ def accounts(as_json: bool) -> None:
 @main.command()
 @json_option
 def refresh(as_json: bool) -> None:
-    r"""Collect, check, keep and model the newest plays, as one Dagster run.
+    """Collect, check, keep and model the newest plays, as one Dagster run.
 
     Nothing to do costs one call per account and starts no run. Fit for cron:
 
@@ -184,13 +187,13 @@ def view(limit: int) -> None:
     if plays:
         terminal.show_plays(plays, settings.timezone)
     else:
-        click.echo("No plays yet. Run: spotify-assets refresh")
+        click.echo("No plays yet. Run: spotify-assets login, then: spotify-assets refresh")
 
 
 @main.command()
 @click.argument("play_id")
 def trace(play_id: str) -> None:
-    r"""Follow a play back: raw row, load, landed page, account.
+    """Follow a play back: raw row, load, landed page, account.
 
     \b
     Example, with an id from `spotify-assets view` or from fct_plays:
@@ -209,10 +212,22 @@ def trace(play_id: str) -> None:
     terminal.show_trace(found)
 
 
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return times.from_text(text) if text else None
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time such as 2026-03-01T18:00:00Z") from None
+
+
 @main.command()
 @click.option("--port", default=8808, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--seed", default=2026, show_default=True, help="Another seed, another world.")
-@click.option("--now", metavar="TIME", help="Where the clock starts, ISO 8601 [this moment].")
+@click.option(
+    "--now",
+    metavar="TIME",
+    callback=lambda *given: _moment(given[-1]),
+    help="Where the clock starts, as in 2026-03-01T18:00:00Z [this moment].",
+)
 @click.option("--speed", default=1.0, show_default=True, help="Seconds of its clock per second.")
 @click.option("--always-on", is_flag=True, help="Listeners that play music around the clock.")
 @click.option(
@@ -231,13 +246,13 @@ def trace(play_id: str) -> None:
 def sandbox(
     port: int,
     seed: int,
-    now: str | None,
+    now: datetime | None,
     speed: float,
     always_on: bool,
     redirect_uris: tuple[str, ...],
     recording: Path | None,
 ) -> None:
-    r"""Run a local Spotify with made-up listeners, until Ctrl-C.
+    """Run a local Spotify with made-up listeners, until Ctrl-C.
 
     \b
     Example, in a second terminal:
@@ -251,7 +266,7 @@ def sandbox(
     try:
         config = SandboxConfig(
             seed=seed,
-            now=times.from_text(now) if now else None,
+            now=now,
             speed=speed,
             always_on=always_on,
             redirect_uris=redirect_uris or SandboxConfig.redirect_uris,
@@ -261,14 +276,24 @@ def sandbox(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     click.echo(f"A Spotify of its own at {server.url}, until Ctrl-C. For its clients:")
-    for name, value in server.environment().items():
+    own_data = {"SPOTIFY_ASSETS_DATA": "data/sandbox"}
+    for name, value in (server.environment() | own_data).items():
         click.echo(f"  export {name}={value}")
     server.serve_forever()
 
 
+port_option = click.option(
+    "--port",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Of the Dagster UI.",
+)
+
+
 @main.command()
 @click.option("--ui", is_flag=True, help="Keep the world alive and open the Dagster UI on it.")
-@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+@port_option
 def demo(ui: bool, port: int) -> None:
     """See it all work without a Spotify account; keeps to data/demo.
 
@@ -276,6 +301,8 @@ def demo(ui: bool, port: int) -> None:
     """
     from spotify_assets import demo as scene
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
+    from spotify_assets.warehouse.warehouse import Warehouse
 
     with scene.world(live=ui) as settings:
         log_file = settings.data / "refresh.log"
@@ -286,8 +313,16 @@ def demo(ui: bool, port: int) -> None:
         terminal.show_refresh(done, settings)
         if not done.succeeded or any(look.error for look in done.looks):
             raise click.ClickException(f"the demo's run failed. Details: {log_file}")
-        click.echo(f"\nIts plays: {settings.warehouse_path}")
+        newest = Warehouse(settings.warehouse_path).newest_plays(3)
+        click.echo()
+        terminal.show_plays(newest, settings.timezone)
+        click.echo(
+            f"\nAll plays: {settings.warehouse_path}\n"
+            "Follow one: SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets trace "
+            f"{newest[0].row_key[:PLAY_ID_LENGTH]}"
+        )
         if ui:
+            click.echo(f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast.")
             _serve_dagster(settings, port)
         else:
             click.echo(
@@ -297,7 +332,7 @@ def demo(ui: bool, port: int) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True)
+@port_option
 def dev(port: int) -> None:
     """Open the Dagster UI with schedules and sensors on your own data, at 127.0.0.1."""
     _serve_dagster(Settings.load(), port)
@@ -310,8 +345,15 @@ def _serve_dagster(settings: Settings, port: int) -> None:
     environment, and our settings are complete already.
     """
     import signal
+    import socket
     import subprocess
 
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise click.ClickException(
+            f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
+        ) from None
     settings.make_data_folder()
     settings.dagster_storage.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
@@ -321,7 +363,7 @@ def _serve_dagster(settings: Settings, port: int) -> None:
     served = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=settings.dagster_storage,
-        env={**os.environ, **settings.environment()},
+        env={**os.environ, **settings.environment(), **QUIET},
     )
     # Ctrl-C reaches the child by itself, a service manager's TERM does not.
     signal.signal(signal.SIGTERM, lambda *_: served.terminate())

@@ -43,6 +43,8 @@ def build_definitions(**resources: Any) -> dg.Definitions:
         schedules=[daily_refresh, models_schedule],
         sensors=[recently_played_sensor, models_sensor, killed_runs_sensor],
         resources=keyed,
+        # DEBUG is Dagster's default: 150 lines for each run in the terminal of the UI.
+        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
         # One process for a run: no step outlives a killed run, and a third of the start-up.
         executor=dg.in_process_executor,
     )

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
+from filelock import FileLock, Timeout
+
 from spotify_assets import times
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig
-from spotify_assets.settings import CHECKOUT, Settings
+from spotify_assets.settings import CHECKOUT, Settings, SettingsError
 from spotify_assets.spotify.login import login
 from spotify_assets.spotify.state import State
 from spotify_assets.spotify.token_store import TokenStore
@@ -32,6 +34,15 @@ def world(*, live: bool) -> Iterator[Settings]:
     from where it stood.
     """
     DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        # A second world would log everybody in anew, and the first one's logins would be dead.
+        with FileLock(DATA / "demo.lock", timeout=0):
+            yield from _world(live)
+    except Timeout:
+        raise SettingsError("A demo is running already: end it first (Ctrl-C).") from None
+
+
+def _world(live: bool) -> Iterator[Settings]:
     home = DATA / "dagster_home"
     home.mkdir(exist_ok=True)
     shutil.copy(CHECKOUT / "dagster_home" / "dagster.yaml", home)

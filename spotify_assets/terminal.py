@@ -23,21 +23,24 @@ if TYPE_CHECKING:
     from spotify_assets.warehouse.tracing import Trace
 
 
-def show_accounts(accounts: "Iterable[Account]", zone: str) -> None:
+def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
     """The accounts with their logins, times on the zone's clock."""
     _table(
-        ("Account", "Name on Spotify", "Login ends", "Last look", "Problem"),
+        ("Account", "Name on Spotify", "Login ends", "Last look"),
         (
             (
                 account.account_id,
                 account.display_name or "",
                 account.login_ends_at[:10] if account.login_ends_at else "never logged in",
                 times.local(account.last_look_at, zone) if account.last_look_at else "never",
-                account.last_look_error or "",
             )
             for account in accounts
         ),
+        whole=("Login ends", "Last look"),
     )
+    for account in accounts:
+        if account.last_look_error:
+            click.echo(f"{_printable(account.account_id)}: {_printable(account.last_look_error)}")
 
 
 def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:
@@ -48,7 +51,7 @@ def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:
         ("Ended", "Account", "Track", "Artist", "Play id"),
         (
             (
-                times.local(play.played_at, zone)[:16],
+                times.local(play.played_at, zone),
                 play.account_id,
                 play.track_name,
                 play.artist_name,
@@ -64,6 +67,8 @@ def show_refresh(done: "Refresh", settings: Settings) -> None:
     """Say what a refresh came to, for a person."""
     if not done.looks:
         click.echo("No account is logged in. Run: spotify-assets login")
+    if done.run_id is None and any(look.error for look in done.looks):
+        return  # what could not be asked is not known to be old
     if done.run_id is None:
         from spotify_assets.warehouse.pending import no_news
         from spotify_assets.warehouse.warehouse import Warehouse
@@ -77,7 +82,7 @@ def show_refresh(done: "Refresh", settings: Settings) -> None:
         click.echo(f"Models, in rows: {rows}")
     click.echo(f"Checks: {done.checks_passed} passed, {len(done.checks_failed)} did not")
     for check in done.checks_failed:
-        click.echo(f"  look at {check}")
+        click.echo(f"  did not pass: {check}")
     click.echo(str(done.receipt))
 
 
@@ -149,16 +154,16 @@ def _table(
 ) -> None:
     """A table as wide as the terminal; columns in `whole` are never cut."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     lines = [[_printable(text) for text in row] for row in rows]
     table = Table(box=None, header_style="bold")
-    for column, name in enumerate(columns):
-        width = max(len(line[column]) for line in lines) if name in whole else None
-        table.add_column(name, no_wrap=True, min_width=width)
+    for name in columns:
+        table.add_column(name, no_wrap=name in whole)
     for line in lines:
-        table.add_row(*map(escape, line))
+        # Text takes no markup, and each line stays one line whatever the terminal's width.
+        table.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in line))
     Console().print(table)
 
 

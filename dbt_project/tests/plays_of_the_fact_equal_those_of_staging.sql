@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'fct_plays'}}}) }}
+
 -- Models lose no play and add none: what is staged is in the fact, once.
 with
 

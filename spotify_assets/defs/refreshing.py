@@ -102,7 +102,6 @@ def _run(defs: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProc
                 "raw__recently_played": {"config": {"look": False}},
                 "dbt_models": {"config": {"unit_tests": False}},
             },
-            loggers={"console": {"config": {"log_level": "INFO"}}},
         ),
         tags={"trigger": "command line", **process_tags()},
         raise_on_error=False,

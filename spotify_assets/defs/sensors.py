@@ -65,7 +65,9 @@ def models_sensor(
 def killed_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Fail the runs whose process is gone, so that the queue behind them moves on."""
     failed = fail_killed_runs(context.instance)
-    return dg.SkipReason(f"Marked as failed: {', '.join(failed)}" if failed else "None is dead.")
+    return dg.SkipReason(
+        f"Marked as failed: {', '.join(failed)}" if failed else "No run was killed."
+    )
 
 
 def _is_unfinished(instance: dg.DagsterInstance, *jobs: str) -> bool:

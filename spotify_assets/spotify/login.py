@@ -7,6 +7,7 @@ and closes it again.
 import html
 import os
 import queue
+import re
 import secrets
 import socket
 import sys
@@ -25,6 +26,7 @@ from spotify_assets.spotify.state import Account, Identity, State
 from spotify_assets.spotify.token_store import TokenStore
 
 WAIT_SECONDS = 600
+ACCOUNT_NAME = re.compile(r"\w[\w .@-]{0,63}")
 POLL_SECONDS = 0.05  # how long the end of a login waits for its server
 
 
@@ -52,6 +54,11 @@ def login(
         raise LoginFailed(
             "SPOTIFY_CLIENT_ID is not set. Create an app in Spotify's developer dashboard (the "
             "README shows how) and put its client id into .env."
+        )
+    if account_id is not None and not ACCOUNT_NAME.fullmatch(account_id):
+        raise LoginFailed(
+            f"{account_id!r} cannot be an account's name: use up to 64 letters, digits, spaces and "
+            "any of . _ @ -, the first one a letter or digit."
         )
     app = OAuthApp(settings)
     session, address, state_sent = app.authorization_request()
@@ -113,7 +120,7 @@ def _code(answer: str, state_sent: str) -> str:
 def _ask_person(address: str, tell: Callable[[str], object], answers: "queue.Queue[str]") -> None:
     tell(f"Agree in your browser:\n\n  {address}\n")
     tell("On a machine without a browser: open it elsewhere, agree, paste the final address.")
-    threading.Thread(target=_read_pasted, args=(answers,), daemon=True).start()
+    threading.Thread(target=_read_pasted, args=(tell, answers), daemon=True).start()
     # Without a screen, webbrowser would start a text browser inside this terminal.
     if sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
         webbrowser.open(address)
@@ -163,7 +170,7 @@ def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterat
     def _callback() -> str:
         take(request.url)
         refusal = request.args.get("error")
-        text = f"Not connected: {refusal}" if refusal else "Thank you. The login goes on"
+        text = f"Not connected: {refusal}. The terminal says more" if refusal else "Thank you"
         page = "<!doctype html><title>spotify-assets</title><p>{}; you can close this page."
         return page.format(html.escape(text))
 
@@ -189,15 +196,24 @@ def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterat
         listener.close()
 
 
-def _read_pasted(answers: "queue.Queue[str]") -> None:
-    # os.read, not input(): a thread that waits in sys.stdin aborts the interpreter's shutdown.
-    pasted = b""
+def _read_pasted(tell: Callable[[str], object], answers: "queue.Queue[str]") -> None:
+    """Take the first line of standard input that can be the final address."""
+    rest = ""
+    while chunk := _read_standard_input():
+        *lines, rest = (rest + chunk).split("\n")
+        for line in filter(str.strip, lines):
+            if "state=" in line:
+                answers.put(line.strip())
+                return
+            tell("That is not the final address: it holds a state. Paste the browser's whole line.")
+    if rest.strip():
+        answers.put(rest.strip())
+
+
+def _read_standard_input() -> str:
+    """What comes next, "" at its end or where there is none, as under cron."""
     try:
-        while chunk := os.read(sys.stdin.fileno(), 4096):
-            pasted += chunk
-            if b"\n" in pasted and pasted.strip():
-                break
-    except (OSError, ValueError, AttributeError):  # no standard input, as under cron
-        return
-    if pasted.strip():
-        answers.put(pasted.decode("utf-8", "replace").strip())
+        # Not input(): a thread that waits in sys.stdin aborts the interpreter's shutdown.
+        return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace")
+    except (OSError, ValueError, AttributeError):
+        return ""

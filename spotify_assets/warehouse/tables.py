@@ -60,9 +60,9 @@ quarantined_rows = Table(
 raw_recently_played = Table(
     "raw_recently_played",
     metadata,
-    Column("account_id", Text, nullable=False),
-    Column("played_at", Text, nullable=False, comment="end of the play"),
-    Column("track_uri", Text, nullable=False),
+    Column("account_id", Text, nullable=False, comment="the listener's name here"),
+    Column("played_at", Text, nullable=False, comment="end of the play, UTC"),
+    Column("track_uri", Text, nullable=False, comment="the track that was streamed"),
     Column("row_key", Text, nullable=False, unique=True, comment="SHA-256 of the key, hex"),
     Column("track_id", Text),
     Column("track_name", Text, nullable=False),

@@ -217,4 +217,4 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(
     assert status(gone) is status(recycled) is dg.DagsterRunStatus.FAILURE
     assert status(alive) is status(unknown) is started
     assert status(ended) is dg.DagsterRunStatus.SUCCESS
-    assert "None is dead" in said(tick(instance, killed_runs_sensor))
+    assert "No run was killed" in said(tick(instance, killed_runs_sensor))

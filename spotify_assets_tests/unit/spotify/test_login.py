@@ -274,8 +274,8 @@ def test_the_final_address_can_be_pasted(
 
 
 @pytest.mark.usefixtures("nothing_is_stored")
-@pytest.mark.parametrize("text", ["no address", "http://[", "[", "\0", "ü?state=ü", "a" * 10_000])
-def test_something_else_that_is_pasted_is_refused(
+@pytest.mark.parametrize("text", ["http://[?state=1", "ü?state=ü", "state=" + "a" * 10_000])
+def test_another_address_that_is_pasted_is_refused(
     text: str,
     settings: Settings,
     state: State,
@@ -314,15 +314,49 @@ def test_a_second_login_renews_the_same_account(
     assert new.refresh_token != old.refresh_token
 
 
+@pytest.mark.parametrize("text", ["no address", "http://[", "\0", "code=1", "a" * 10_000])
+def test_what_cannot_be_the_final_address_is_asked_for_again(
+    text: str,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(login_module, "WAIT_SECONDS", 20)
+    said: list[str] = []
+    paste = pasting(
+        lambda _: f"{text}\n", lambda address: agreed(address) + "\n", monkeypatch=monkeypatch
+    )
+
+    def tell(words: str) -> None:
+        said.append(words)
+        paste(words)
+
+    assert login(settings, state, store, tell=tell).account_id == "mira"
+    assert sum("not the final address" in words for words in said) == 1
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize("name", ["", ".", "../x", "a/b", "a\nb", "-", "a" * 65, "\0"])
+def test_a_name_that_no_account_can_have_is_refused_before_the_browser_opens(
+    name: str, settings: Settings, state: State, store: TokenStore
+) -> None:
+    def nobody(address: str) -> None:
+        pytest.fail(f"asked at {address}")
+
+    with pytest.raises(LoginFailed, match="cannot be an account's name"):
+        login(settings, state, store, account_id=name, open_browser=nobody)
+
+
 def test_an_account_can_have_a_name_of_its_own(
     state: State, store: TokenStore, log_in: LogIn
 ) -> None:
-    account = log_in("mira", account_id="the kitchen / 1.0")
-    assert account.account_id == "the kitchen / 1.0"
+    account = log_in("mira", account_id="the kitchen 1.0")
+    assert account.account_id == "the kitchen 1.0"
     assert account.spotify_id == "mira"
-    assert store.load("the kitchen / 1.0") is not None
-    assert log_in("mira").account_id == "the kitchen / 1.0"
-    assert log_in("mira", account_id="the kitchen / 1.0").account_id == "the kitchen / 1.0"
+    assert store.load("the kitchen 1.0") is not None
+    assert log_in("mira").account_id == "the kitchen 1.0"
+    assert log_in("mira", account_id="the kitchen 1.0").account_id == "the kitchen 1.0"
     assert len(state.accounts()) == 1
 
 

@@ -19,6 +19,12 @@ from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads
 from spotify_assets.warehouse.warehouse import Warehouse
 
+# The UI finds a job's runs by these; the daemon gives them to the runs that it launches.
+CODE_LOCATION_TAGS = {
+    ".dagster/repository": "__repository__@spotify_assets",
+    "dagster/code_location": "spotify_assets",
+}
+
 
 @dataclass(frozen=True)
 class Refresh:
@@ -103,7 +109,7 @@ def _run(defs: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProc
                 "dbt_models": {"config": {"unit_tests": False}},
             },
         ),
-        tags={"trigger": "command line", **process_tags()},
+        tags={"trigger": "command line", **CODE_LOCATION_TAGS, **process_tags()},
         raise_on_error=False,
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -109,9 +110,33 @@ def test_an_unknown_play_is_one_clear_line(refreshed_user: User, play_id: str) -
     assert done.stderr.startswith("Error: No play has the id")
 
 
+def test_what_could_not_be_asked_is_not_called_old(refreshed_user: User) -> None:
+    """Nothing listens there: whether there are new plays is not known."""
+    done = refreshed_user.run("refresh", SPOTIFY_API_URL="http://127.0.0.1:9/v1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["Error", "Error"]
+    assert refreshed_user.run("refresh").returncode == 0
+
+
+def test_help_shows_examples_line_by_line(refreshed_user: User) -> None:
+    shown = refreshed_user.run("--help").stdout
+    assert "\n    spotify-assets login       connect a Spotify account\n" in shown
+    for command in ("login", "refresh", "trace", "sandbox"):
+        assert "\\b" not in refreshed_user.run(command, "--help").stdout
+
+
+def test_a_taken_port_is_one_clear_line(refreshed_user: User) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        done = refreshed_user.run("dev", "--port", port)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: Port {port} is taken")
+
+
 def test_commands_before_the_first_login_say_what_to_do(user: User) -> None:
     assert "spotify-assets login" in user.run("accounts").stdout
-    assert "spotify-assets refresh" in user.run("view").stdout
+    assert "spotify-assets login" in user.run("view").stdout
     assert user.run("trace", "abc").returncode == 1
     assert user.run("nonsense").returncode == 2
 

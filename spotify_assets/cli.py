@@ -4,6 +4,7 @@ Heavy imports are inside the commands that need them, so that `--help` and the i
 answer at once.
 """
 
+import io
 import json
 import os
 import sys
@@ -32,6 +33,9 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; an error that is expected becomes a line on standard error, exit 1."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a title may not fit the terminal's encoding
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(context)
         except (click.ClickException, BrokenPipeError):  # click knows what to do
@@ -348,14 +352,16 @@ def _serve_dagster(settings: Settings, port: int) -> None:
     import socket
     import subprocess
 
+    from spotify_assets.defs.refreshing import open_instance
+
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError:
         raise click.ClickException(
             f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
         ) from None
-    settings.make_data_folder()
-    settings.dagster_storage.mkdir(exist_ok=True)
+    with open_instance(settings):  # created here, before several processes of dagster's try at once
+        pass
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
     click.echo(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
     # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.

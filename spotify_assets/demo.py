@@ -7,7 +7,7 @@ setting of the user's has a part in it, and it writes nowhere else.
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -68,7 +68,7 @@ def log_everybody_in(settings: Settings) -> None:
 
 
 def _clock() -> datetime:
-    if CLOCK.exists():
+    with suppress(FileNotFoundError, ValueError):  # a kill may have left it empty
         return times.from_text(CLOCK.read_text("utf-8"))
     now = datetime.now(UTC)
     CLOCK.write_text(times.to_text(now), "utf-8")

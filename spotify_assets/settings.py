@@ -103,7 +103,7 @@ class Settings:
     @property
     def look_every_seconds(self) -> int:
         """How often the sensor asks Spotify; a sandbox on this machine has no quota to protect."""
-        return LOOK_EVERY_SECONDS_IN_SANDBOX if _is_loopback(self.api_url) else LOOK_EVERY_SECONDS
+        return LOOK_EVERY_SECONDS_IN_SANDBOX if is_loopback(self.api_url) else LOOK_EVERY_SECONDS
 
     def environment(self) -> dict[str, str]:
         """All settings as variables, for a child process that must see exactly these.
@@ -131,15 +131,26 @@ class Settings:
 def _read(env_file: Path | None) -> dict[str, str]:
     if env_file is None or not env_file.is_file():
         return {}
+    try:
+        return _texts(env_file)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file} is not UTF-8 text. Save it as UTF-8.") from None
+
+
+def _texts(env_file: Path) -> dict[str, str]:
     return {name: text for name, text in dotenv_values(env_file).items() if text is not None}
 
 
 def _folder(text: str) -> Path:
     # Relative to the checkout, not to the working directory: cron starts in the home folder.
-    return (CHECKOUT / Path(text).expanduser()).absolute()
+    try:
+        return (CHECKOUT / Path(text).expanduser()).absolute()
+    except RuntimeError:
+        raise SettingsError(f"{text!r} begins with the home of nobody here.") from None
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether an address is on this machine; no proxy knows the way there."""
     return urlsplit(address).hostname in LOOPBACK_HOSTS
 
 
@@ -147,7 +158,7 @@ def _address(name: str, address: str) -> str:
     with suppress(ValueError):  # half an IPv6 address
         parts = urlsplit(address)
         if parts.hostname and (
-            parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(address))
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(address))
         ):
             return address.rstrip("/")
     raise SettingsError(

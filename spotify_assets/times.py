@@ -45,5 +45,8 @@ def from_http_date(header: str | None) -> datetime | None:
 
 def local(text: str, zone: str) -> str:
     """UTC text as a wall clock in an IANA zone ("": this machine's), to the minute."""
-    clock = from_text(text).astimezone(ZoneInfo(zone) if zone else None)
+    try:
+        clock = from_text(text).astimezone(ZoneInfo(zone) if zone else None)
+    except OverflowError:  # the first and the last day of the calendar
+        return text
     return clock.strftime("%Y-%m-%d %H:%M %Z")

@@ -84,7 +84,7 @@ class RecentlyPlayed(pa.DataFrameModel):
     def is_time(cls, value: Any) -> bool:
         return _is_time(value)
 
-    @pa.dataframe_check(error="played_at: later than Spotify's answer")
+    @pa.dataframe_check(error=recently_played.LATER_THAN_ANSWER)
     def is_past(cls, frame: pd.DataFrame) -> "pd.Series[bool]":
         pairs = zip(frame["played_at"], frame["latest_played_at"], strict=True)
         past = [not _is_time(played_at) or played_at <= latest for played_at, latest in pairs]

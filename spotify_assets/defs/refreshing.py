@@ -26,6 +26,9 @@ CODE_LOCATION_TAGS = {
 }
 
 
+LONGEST_REASON = 400  # characters; dbt's errors are pages, and the log has them whole
+
+
 @dataclass(frozen=True)
 class Refresh:
     """What a refresh came to.
@@ -61,10 +64,9 @@ def refresh(
 
     The environment of this process takes on the settings, since Dagster and dbt read it.
     """
-    use_as_environment(settings)
     state, warehouse = State(settings.state_path), Warehouse(settings.warehouse_path)
     looks = look_at_all(settings, state, Retrying.patient())
-    with _instance(settings) as instance:
+    with open_instance(settings) as instance:
         fail_killed_runs(instance)
         if not has_news(state, warehouse) and not has_unmodelled_loads(warehouse):
             return Refresh(looks)
@@ -93,8 +95,12 @@ def use_as_environment(settings: Settings) -> None:
     settings.dagster_storage.mkdir(parents=True, exist_ok=True)
 
 
-def _instance(settings: Settings) -> dg.DagsterInstance:
-    # Two processes that create Dagster's storage at once fail: "table … already exists".
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Dagster's instance, its storage created by one process at a time.
+
+    Two at once leave a storage that no process can open again ("more than one head").
+    """
+    use_as_environment(settings)
     settings.locks.mkdir(mode=0o700, exist_ok=True)
     with FileLock(settings.locks / "dagster-storage.lock"):
         return dg.DagsterInstance.get()
@@ -134,7 +140,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
             error = error.cause
         failure = event.step_failure_data.user_failure_data
         text = (failure and failure.description) or (error and error.message) or "no reason given"
-        lines.append(f"{event.step_key}: {text.strip().splitlines()[0]}")
+        lines.append(f"{event.step_key}: {' '.join(text.split())[:LONGEST_REASON]}")
     return lines
 
 
@@ -150,8 +156,9 @@ def _printing_to(log_file: Path) -> Iterator[None]:
         os.dup2(descriptor, 2)
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # a full disk: the descriptors go back all the same
+                stream.flush()
         for target, source in enumerate(kept, start=1):
             os.dup2(source, target)
             os.close(source)

@@ -29,9 +29,9 @@ class SpotifyResource(dg.ConfigurableResource[Any]):
         """Accounts and landed pages."""
         return State(Settings.load().state_path)
 
-    def look(self, retrying: Retrying) -> list[Look]:
+    def look(self, retrying: Retrying, *, side_by_side: bool = False) -> list[Look]:
         """One look for each account; a failed one is in the list with its error."""
-        return look_at_all(Settings.load(), self.state, retrying)
+        return look_at_all(Settings.load(), self.state, retrying, side_by_side=side_by_side)
 
 
 class WarehouseResource(dg.ConfigurableResource[Any]):

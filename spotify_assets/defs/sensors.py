@@ -29,7 +29,7 @@ def recently_played_sensor(
     context: dg.SensorEvaluationContext, spotify: SpotifyResource, warehouse: WarehouseResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Look at Spotify, land the answer, and ask for a run where it holds news."""
-    looks = spotify.look(Retrying.never())
+    looks = spotify.look(Retrying.never(), side_by_side=True)
     if not looks:
         return dg.SkipReason("Nobody is logged in. Run: spotify-assets login")
     for look in looks:

@@ -16,7 +16,7 @@ from oauthlib.oauth2 import OAuth2Error
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from spotify_assets.settings import Settings
+from spotify_assets.settings import Settings, is_loopback
 from spotify_assets.spotify.errors import LoginFailed, NeedsLogin, Unreachable
 from spotify_assets.spotify.token_store import Token, TokenStore
 from spotify_assets.times import now_text
@@ -93,6 +93,7 @@ class OAuthApp:
 
     def _session(self, **options: Any) -> OAuth2Session:
         session = OAuth2Session(self._settings.client_id, **options)
+        session.trust_env = not is_loopback(self._settings.accounts_url)
         session.max_redirects = 0  # a redirect would carry code or refresh token to another host
         return session
 

@@ -16,6 +16,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from spotify_assets.settings import is_loopback
 from spotify_assets.spotify.authorization import Authorization
 from spotify_assets.spotify.errors import (
     BadAnswer,
@@ -52,6 +53,7 @@ class SpotifyClient:
         self._api_url = api_url
         self._authorization = authorization
         self._session = requests.Session()
+        self._session.trust_env = not is_loopback(api_url)
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, HTTPAdapter(max_retries=retrying))
 

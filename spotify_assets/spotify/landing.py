@@ -48,8 +48,17 @@ def _failed(state: State, account_id: str, error: str) -> Look:
     return Look(account_id, new_page=False, error=error)
 
 
-def look_at_all(settings: Settings, state: State, retrying: Retrying) -> list[Look]:
-    """One look for each account, side by side, so that a slow one does not delay the others."""
+def look_at_all(
+    settings: Settings, state: State, retrying: Retrying, *, side_by_side: bool = False
+) -> list[Look]:
+    """One look for each account.
+
+    Args:
+        side_by_side: at once, for a poller whose time is limited. One after the other Ctrl-C works
+            at once, where threads would have to be waited for.
+    """
     accounts = [account.account_id for account in state.accounts() if account.authorized_at]
+    if not side_by_side:
+        return [look(settings, state, name, retrying) for name in accounts]
     with ThreadPoolExecutor() as threads:
         return list(threads.map(lambda name: look(settings, state, name, retrying), accounts))

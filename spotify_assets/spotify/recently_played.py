@@ -12,6 +12,10 @@ from spotify_assets.spotify.errors import BadAnswer
 
 PATH = "me/player/recently-played"
 LARGEST_PAGE = 50
+LONGEST_BELIEVED = 10 * LARGEST_PAGE  # items; beyond that it is some other answer
+
+# The one fault that is of the answer's time and not of the item: the next answer may mend it.
+LATER_THAN_ANSWER = "played_at: later than Spotify's answer"
 
 
 def items(page: object) -> list[Any]:
@@ -21,7 +25,7 @@ def items(page: object) -> list[Any]:
         BadAnswer: no recently-played page at all.
     """
     listed = page.get("items") if isinstance(page, dict) else None
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or len(listed) > LONGEST_BELIEVED:
         raise BadAnswer(
             "Spotify's answer is not a page of recently played tracks; the next look tries again."
         )

@@ -4,6 +4,7 @@ This is the only place where a token rests. Whoever reads a token in order to ch
 the account's lock meanwhile, so two processes never spend one refresh token.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from filelock import FileLock
+
+LONGEST_NAME = 100  # bytes; file systems end at 255, and the suffixes come on top
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,9 +27,14 @@ class Token:
     authorized_at: str
 
     def __post_init__(self) -> None:
-        texts = (self.access_token, self.refresh_token, self.scope, self.authorized_at)
-        is_whole = all(isinstance(text, str) for text in texts)
-        if not is_whole or not isinstance(self.expires_at, int | float):
+        tokens = (self.access_token, self.refresh_token)
+        is_whole = (
+            all(isinstance(text, str) for text in (*tokens, self.scope, self.authorized_at))
+            # What does not fit a header would be quoted whole in the error about it.
+            and all(token.isascii() and token.isprintable() for token in tokens)
+            and isinstance(self.expires_at, int | float)
+        )
+        if not is_whole:
             raise TypeError("a token file that somebody else wrote")
 
 
@@ -71,7 +79,11 @@ class TokenStore:
         self._folder.chmod(0o700)
 
     def _path(self, account_id: str) -> Path:
-        return self._folder / f"{quote(account_id, safe='')}.json"
+        name = quote(account_id, safe="")
+        if account_id != account_id.lower() or len(name) > LONGEST_NAME:
+            # Some file systems take Mira and mira for one file, and none takes long names.
+            name = hashlib.sha256(account_id.encode()).hexdigest()
+        return self._folder / f"{name}.json"
 
 
 def _fsync_folder(folder: Path) -> None:

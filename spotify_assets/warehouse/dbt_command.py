@@ -7,6 +7,7 @@ otherwise holds a lock for as long as dbt lives: dbt survives a killed parent an
 import os
 import sys
 from importlib.metadata import version
+from typing import NoReturn
 
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.lock import dbt_lock
@@ -17,12 +18,16 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"Core:\n  - installed: {version('dbt-core')}")
         return
-    from dbt.cli.main import cli
-
     settings = Settings.load()
     os.environ.update(settings.environment())
     if sys.argv[1:2] == ["parse"]:  # touches no database, and happens where there is none yet
-        sys.exit(cli())
+        _run_dbt()
     settings.dbt_schemas.mkdir(parents=True, exist_ok=True)
-    with dbt_lock(settings.locks):
-        sys.exit(cli())
+    with dbt_lock(settings.locks):  # before the import, which takes seconds
+        _run_dbt()
+
+
+def _run_dbt() -> NoReturn:
+    from dbt.cli.main import cli
+
+    sys.exit(cli())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, Table, insert, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import times
@@ -93,6 +93,7 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
         load_id = _open(connection, load, run_id)
         rows_loaded = _insert_accepted(connection, table, load, load_id)
         _insert_rejected(connection, load, load_id)
+        _release_accepted(connection, load, load_id)
         receipt = Receipt(
             rows_read=load.rows_read,
             rows_loaded=rows_loaded,
@@ -150,6 +151,7 @@ def _insert_rejected(connection: Connection, load: Load, load_id: int) -> None:
             set_={
                 "reasons": statement.excluded.reasons,
                 "last_load_id": statement.excluded.last_load_id,
+                "released_by": None,
                 "times_seen": quarantined_rows.c.times_seen + 1,
             },
         ),
@@ -169,6 +171,24 @@ def _insert_rejected(connection: Connection, load: Load, load_id: int) -> None:
             )
         ],
     )
+
+
+def _release_accepted(connection: Connection, load: Load, load_id: int) -> None:
+    """Let go of quarantined payloads that this load accepts: a play is in one place only."""
+    rows = quarantined_rows.c
+    of_this_source = (rows.account_id == load.account_id, rows.source == load.source)
+    held: set[str] = set(
+        connection.execute(
+            select(rows.payload_hash).where(*of_this_source, rows.released_by.is_(None))
+        ).scalars()
+    )
+    for payload in load.accepted["payload"] if held else ():
+        if payload_hash(payload) in held:
+            connection.execute(
+                update(quarantined_rows)
+                .where(*of_this_source, rows.payload_hash == payload_hash(payload))
+                .values(released_by=load_id)
+            )
 
 
 def payload_hash(payload: str) -> str:

@@ -69,7 +69,7 @@ def no_news(warehouse: Warehouse, zone: str) -> str:
 @cache
 def models() -> frozenset[str]:
     """The names of all dbt models: those of their files."""
-    return frozenset(path.stem for path in (CHECKOUT / "dbt_project" / "models").rglob("*.sql"))
+    return frozenset(path.stem for path in (CHECKOUT / "dbt_project" / "models").rglob("[!.]*.sql"))
 
 
 def _holds_news(page: LandedPage, warehouse: Warehouse) -> bool:
@@ -82,6 +82,7 @@ def _holds_news(page: LandedPage, warehouse: Warehouse) -> bool:
         quarantined_rows.c.payload_hash,
         hashes,
         quarantined_rows.c.account_id == page.account_id,
+        quarantined_rows.c.reasons != json.dumps([recently_played.LATER_THAN_ANSWER]),
     )
     return any(
         key not in kept and payload not in quarantined

@@ -49,14 +49,17 @@ def dbt_executable() -> str:
 
 
 def _is_stale(manifest: Path) -> bool:
-    if not manifest.exists():
+    # dbt by hand writes it in place: one that was cut short is none.
+    if not manifest.exists() or not manifest.read_bytes().endswith(b"}"):
         return True
     made = manifest.stat().st_mtime
     sources = [PROJECT_DIR / "dbt_project.yml", PROJECT_DIR / "profiles.yml"]
     for folder in ("models", "macros", "tests"):
         # Folders too: a removed file changes nothing but its folder.
         sources += [PROJECT_DIR / folder, *(PROJECT_DIR / folder).rglob("*")]
-    return any(source.stat().st_mtime > made for source in sources)
+    # Hidden files are editors' locks and backups, and no model to dbt.
+    seen = (source for source in sources if not source.name.startswith("."))
+    return any(source.stat().st_mtime > made for source in seen)
 
 
 def _parse(target: Path) -> None:

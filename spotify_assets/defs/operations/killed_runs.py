@@ -1,15 +1,18 @@
 """Runs whose process is gone: Dagster would show them as running for ever.
 
 A run carries its process in its tags. A process id alone is not enough, since the kernel gives it
-out again, so the time at which the process started belongs to it; no two boots share that.
+out again, so the moment at which the process started belongs to it.
 """
 
+import contextlib
 import os
+from pathlib import Path
 
 import dagster as dg
 import psutil
 
 PROCESS_TAG = "spotify_assets/process"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 ALIVE = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -41,7 +44,17 @@ def fail_killed_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _process(pid: int) -> str:
-    return f"{pid}@{psutil.Process(pid).create_time():.2f}"
+    """The process by id and start.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    started = f"{psutil.Process(pid).create_time():.2f}"
+    with contextlib.suppress(OSError):
+        # On Linux psutil's time moves when the machine's clock is set; ticks since boot do not.
+        ticks = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[19]
+        started = f"{ticks}@{BOOT_ID.read_text('utf-8').strip()}"
+    return f"{pid}@{started}"
 
 
 def _is_running(process: str) -> bool:

@@ -148,6 +148,8 @@ NAMES = [
     "with blank",
     "CON",
     "~",
+    "Mira",
+    "к" * 64,
     "a\nb",
     "a\0b",
 ]
@@ -158,17 +160,29 @@ def test_every_account_name_has_a_file_of_its_own(
 ) -> None:
     for name in NAMES:
         with store.lock(name):
-            store.save(name, new_token(access_token=name))
+            store.save(name, new_token(scope=name))
     for name in NAMES:
         token = store.load(name)
         assert token is not None
-        assert token.access_token == name
+        assert token.scope == name
     inside = [path for path in folder.parent.rglob("*") if path.is_file()]
     assert all(path.parent == folder for path in inside)
-    assert len([path for path in inside if path.suffix == ".json"]) == len(NAMES)
+    names = {path.name.lower() for path in inside if path.suffix == ".json"}
+    assert len(names) == len(NAMES)  # also where Mira and mira would be one file
+    assert max(map(len, names)) < 200
 
 
-GOOD = {
+@pytest.mark.parametrize("token", ["a\nb: c", "中", "\0"])
+def test_a_stored_token_that_fits_no_header_is_no_login(
+    store: TokenStore, folder: Path, token: str
+) -> None:
+    """The error about such a header would quote it."""
+    folder.mkdir()
+    (folder / "mira.json").write_text(json.dumps(GOOD | {"access_token": token}))
+    assert store.load("mira") is None
+
+
+GOOD: dict[str, object] = {
     "access_token": "a",
     "refresh_token": "r",
     "expires_at": 1.0,

@@ -127,3 +127,8 @@ def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest
     assert not (bare_copy / "data").exists()
     validate()
     assert (manifest.stat().st_mtime_ns, manifest.stat().st_ino) == (made.st_mtime_ns, made.st_ino)
+
+    manifest.write_bytes(manifest.read_bytes()[: made.st_size // 2])  # dbt by hand, cut short
+    (bare_copy / "dbt_project" / "models" / "marts" / ".#fct_plays.sql").symlink_to("nowhere")
+    validate()
+    assert json.loads(manifest.read_text())["metadata"]["project_name"] == "spotify"

@@ -193,6 +193,16 @@ def test_the_schedules_skip_where_there_is_nothing_to_do(
     assert isinstance(due(models_schedule), dg.SkipReason)
 
 
+def test_a_live_run_outlives_a_step_of_the_machines_clock(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Psutil derives a start from the boot time, which moves when the clock is set."""
+    run_of(instance, dg.DagsterRunStatus.STARTED, **process_tags())
+    created = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: created(process) + 3)
+    assert fail_killed_runs(instance) == []
+
+
 def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(
     instance: dg.DagsterInstance,
 ) -> None:

@@ -177,7 +177,7 @@ def test_a_stored_token_that_fits_no_header_is_no_login(
     store: TokenStore, folder: Path, token: str
 ) -> None:
     """The error about such a header would quote it."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "mira.json").write_text(json.dumps(GOOD | {"access_token": token}))
     assert store.load("mira") is None
 

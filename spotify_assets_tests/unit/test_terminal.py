@@ -1,0 +1,55 @@
+"""What a person sees: nothing that matters is cut, and no title steers the terminal."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from spotify_assets import terminal
+from spotify_assets.spotify.state import Account
+
+TIME = "2026-03-01T10:00:00.000Z"
+
+
+def play(**changes: str) -> Any:
+    values = {"played_at": TIME, "account_id": "mira", "track_name": "x", "artist_name": "y"}
+    return SimpleNamespace(**values | {"row_key": "0123456789" * 6} | changes)
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_a_play_id_is_shown_whole_beside_any_title(
+    width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    terminal.show_plays([play(track_name="long " * 1000), play(account_id="k" * 64)], "UTC")
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[-2:] == ["Play", "id"]
+    assert len(lines) == 2
+    assert all("01234567890123456789" in line and len(line) <= int(width) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "title", ["\x1b[31mred", "[red]red[/red]", "[link=https://a.example]a[/link]", ":fire:", "a\nb"]
+)
+def test_a_title_is_shown_as_it_is_but_for_control_characters(
+    title: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    terminal.show_plays([play(track_name=title)], "UTC")
+    shown = capsys.readouterr().out
+    assert title.replace("\x1b", " ").replace("\n", " ") in shown
+    assert "\x1b" not in shown
+
+
+def test_an_accounts_problem_is_shown_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    problem = "Spotify accepts this no more (" + "why " * 30 + "). Run: spotify-assets login"
+    terminal.show_accounts(
+        [Account("mira", "mira", None, "M" * 60, TIME, TIME, None, problem)], "UTC"
+    )
+    shown = capsys.readouterr().out
+    assert f"mira: {problem}\n" in shown
+    assert "2026-03-01" in shown
+    assert "never" in shown

@@ -6,7 +6,6 @@ answer at once.
 
 import io
 import json
-import os
 import sys
 from dataclasses import asdict
 from datetime import datetime
@@ -16,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spotify_assets import terminal, times
-from spotify_assets.settings import CHECKOUT, Settings, SettingsError
+from spotify_assets.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from spotify_assets.defs.refreshing import Refresh
 
-# `dagster dev` advises its own successor at each start, which is not the reader's to follow.
-QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -305,6 +302,7 @@ def demo(ui: bool, port: int) -> None:
     """
     from spotify_assets import demo as scene
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+    from spotify_assets.defs.serving import serve
     from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
     from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -327,7 +325,7 @@ def demo(ui: bool, port: int) -> None:
         )
         if ui:
             click.echo(f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast.")
-            _serve_dagster(settings, port)
+            serve(settings, port, click.echo)
         else:
             click.echo(
                 "Lineage, runs and checks, with plays arriving: make demo-ui\n"
@@ -339,46 +337,9 @@ def demo(ui: bool, port: int) -> None:
 @port_option
 def dev(port: int) -> None:
     """Open the Dagster UI with schedules and sensors on your own data, at 127.0.0.1."""
-    _serve_dagster(Settings.load(), port)
+    from spotify_assets.defs.serving import serve
 
-
-def _serve_dagster(settings: Settings, port: int) -> None:
-    """Run the UI and the daemon until Ctrl-C.
-
-    Not in the checkout: `dagster dev` lets the `.env` of its working directory override the
-    environment, and our settings are complete already.
-    """
-    import signal
-    import socket
-    import subprocess
-
-    from spotify_assets.defs.refreshing import open_instance
-
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        raise click.ClickException(
-            f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
-        ) from None
-    with open_instance(settings):  # created here, before several processes of dagster's try at once
-        pass
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
-    click.echo(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
-    # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    served = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=settings.dagster_storage,
-        env={**os.environ, **settings.environment(), **QUIET},
-    )
-    # Ctrl-C reaches the child by itself, a service manager's TERM does not.
-    signal.signal(signal.SIGTERM, lambda *_: served.terminate())
-    try:
-        code = served.wait()
-    except KeyboardInterrupt:
-        code = -abs(served.wait())
-    if code > 0:
-        raise click.ClickException(f"dagster dev ended with code {code}; its output says why.")
+    serve(Settings.load(), port, click.echo)
 
 
 if __name__ == "__main__":

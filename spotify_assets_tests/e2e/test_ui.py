@@ -1,7 +1,5 @@
 """`spotify-assets dev` in a real browser: lineage, one click, plays that arrive by themselves."""
 
-import os
-import signal
 import socket
 import urllib.error
 import urllib.request
@@ -32,7 +30,7 @@ def served(user: User, log_file: Path) -> Iterator[str]:
             wait_for(lambda: answers(url), seconds=120)
             yield url
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            process.terminate()  # as a service manager does; the rest ends by itself
             process.wait(timeout=60)
 
 
@@ -83,4 +81,4 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             wait_for(lambda: counted() > 50, seconds=120)
             page.goto(f"{url}/automation")
             expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
-    assert "Traceback" not in log.read_text()
+            assert "Traceback" not in log.read_text()

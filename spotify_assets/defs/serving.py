@@ -1,0 +1,50 @@
+"""The Dagster UI and its daemon, as a child of the command that asks for them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+from spotify_assets.defs.refreshing import open_instance
+from spotify_assets.settings import CHECKOUT, Settings
+
+# `dagster dev` advises its own successor at each start, which is not the reader's to follow.
+QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
+
+
+def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
+    """Run `dagster dev` on 127.0.0.1 until Ctrl-C.
+
+    Not in the checkout: it lets the `.env` of its working directory override the environment, and
+    our settings are complete already.
+
+    Raises:
+        OSError: the port is taken, or `dagster dev` ended by itself.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise OSError(
+            f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
+        ) from None
+    with open_instance(settings):  # created here, before several processes of dagster's try at once
+        pass
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
+    tell(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    served = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=settings.dagster_storage,
+        env={**os.environ, **settings.environment(), **QUIET},
+    )
+    # Ctrl-C reaches the child by itself, a service manager's TERM does not.
+    signal.signal(signal.SIGTERM, lambda *_: served.terminate())
+    try:
+        code = served.wait()
+    except KeyboardInterrupt:
+        code = -abs(served.wait())
+    if code > 0:
+        raise OSError(f"dagster dev ended with code {code}; its output says why.")

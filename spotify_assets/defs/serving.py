@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 from spotify_assets.defs.refreshing import open_instance
@@ -12,6 +13,8 @@ from spotify_assets.settings import CHECKOUT, Settings
 
 # `dagster dev` advises its own successor at each start, which is not the reader's to follow.
 QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
+
+STOP_AGAIN_SECONDS = 3
 
 
 def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
@@ -40,8 +43,16 @@ def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
         cwd=settings.dagster_storage,
         env={**os.environ, **settings.environment(), **QUIET},
     )
+
+    def stop(*_: object) -> None:
+        # Again and again, since dagster loses a TERM that comes while it starts its services.
+        served.terminate()
+        again = threading.Timer(STOP_AGAIN_SECONDS, stop)
+        again.daemon = True
+        again.start()
+
     # Ctrl-C reaches the child by itself, a service manager's TERM does not.
-    signal.signal(signal.SIGTERM, lambda *_: served.terminate())
+    signal.signal(signal.SIGTERM, stop)
     try:
         code = served.wait()
     except KeyboardInterrupt:

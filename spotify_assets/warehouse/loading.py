@@ -6,7 +6,7 @@ alike.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, Table, insert, select, update
@@ -42,13 +42,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Loads:
-    """What an asset hands to the IO manager: loads, read one at a time as they are written.
-
-    `errors` names the accounts that could not be read, and why.
-    """
+    """What an asset hands to the IO manager: loads, read one at a time as they are written."""
 
     loads: Iterable[Load]
-    errors: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Load]:
         return iter(self.loads)

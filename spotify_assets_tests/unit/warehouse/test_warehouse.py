@@ -43,9 +43,7 @@ def test_the_newest_plays_come_first(
     engine = warehouse.writer()
     write_load(engine, raw_recently_played, new_load(items[:10], "page-1", "mira"))
     write_load(engine, raw_recently_played, new_load(items[5:], "page-2", "jonas"))
-    assert warehouse.newest_play() == warehouse.newest_play("mira") == items[0]["played_at"]
-    assert warehouse.newest_play("jonas") == items[5]["played_at"]
-    assert warehouse.newest_play("nobody") is None
+    assert warehouse.newest_play() == items[0]["played_at"]
     newest = warehouse.newest_plays(8)
     times = [play.played_at for play in newest]
     assert times == sorted((item["played_at"] for item in [*items[:7], items[5]]), reverse=True)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from spotify_assets.sandbox.errors import accounts_error
 from spotify_assets.sandbox.grants import Grant
 from spotify_assets.sandbox.tokens import Refusal, tokens
 from spotify_assets.sandbox.world import SandboxConfig, World
@@ -79,8 +80,7 @@ def blueprint(world: World) -> Blueprint:
         try:
             response = jsonify(tokens(world))
         except Refusal as refusal:
-            response = jsonify(refusal.body)
-            response.status_code = 400
+            return accounts_error(refusal.code, refusal.description)
         response.headers["Cache-Control"] = NEVER_STORE
         return response
 

@@ -10,7 +10,7 @@ so the same plays come out whatever window is asked for, in whatever order.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -51,13 +51,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Play:
-    """One play. `ms_played` is less than the time from start to end when there was a pause."""
+    """One play. `ms_played` is less than the time from start to end when there was a pause.
+
+    Short ones are what Spotify does not list.
+    """
 
     track: Track
     context: Context | None
     started_at: datetime
     ended_at: datetime
     ms_played: int
+    is_short: bool = False
 
 
 class Listener:
@@ -84,20 +88,34 @@ class Listener:
         )
         self._day = lru_cache(maxsize=1024)(self._make_day)
 
-    def plays(self, start: datetime, end: datetime) -> list[Play]:
+    def plays(self, start: datetime, end: datetime, with_short: bool = False) -> list[Play]:
         """The plays that ended after `start` and not after `end`, oldest first."""
         day, last = _listening_day(start), _listening_day(end)
         found: list[Play] = []
         while day <= last:
-            found += (play for play in self._day(day) if start < play.ended_at <= end)
+            found += (
+                play
+                for play in self._day(day)
+                if start < play.ended_at <= end and (with_short or not play.is_short)
+            )
             day += timedelta(days=1)
         return found
 
-    def newest(self, now: datetime, count: int) -> list[Play]:
-        """The last `count` plays that had ended by `now`, newest first."""
+    def newest(
+        self,
+        now: datetime,
+        count: int,
+        with_short: bool = False,
+        has_arrived: Callable[[Play], bool] = lambda _: True,
+    ) -> list[Play]:
+        """The last `count` plays that had ended by `now` and have arrived, newest first."""
         day, found = _listening_day(now), list[Play]()
         for _ in range(LONGEST_SILENCE_DAYS):
-            found += (play for play in reversed(self._day(day)) if play.ended_at <= now)
+            found += (
+                play
+                for play in reversed(self._day(day))
+                if play.ended_at <= now and (with_short or not play.is_short) and has_arrived(play)
+            )
             if len(found) >= count:
                 break
             day -= timedelta(days=1)
@@ -130,8 +148,11 @@ class Listener:
         while end - start > SHORTEST_LISTED_MS:
             track, context = next(queue)
             mood, played = rng.random(), track.duration_ms
-            if mood < 0.06:  # skipped at once: time passes, nothing is listed
-                start += rng.randint(1 * SECOND, SHORTEST_LISTED_MS)
+            if mood < 0.06:  # skipped at once
+                played = rng.randint(1 * SECOND, SHORTEST_LISTED_MS)
+                ended = start + played
+                yield Play(track, context, from_ms(start), from_ms(ended), played, is_short=True)
+                start = ended
                 continue
             if mood < 0.18:  # skipped later on
                 played = rng.randint(SHORTEST_LISTED_MS + 1, track.duration_ms)

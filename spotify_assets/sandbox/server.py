@@ -6,8 +6,11 @@ Belongs here: putting the parts together, and serving them. Does not belong here
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import struct
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +20,9 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from spotify_assets.sandbox import accounts, admin, web_api
+from spotify_assets.sandbox import accounts, admin, answer_faults, web_api
 from spotify_assets.sandbox.clock import Clock
+from spotify_assets.sandbox.faults import Faults
 from spotify_assets.sandbox.world import SandboxConfig, World
 
 __all__ = ["Sandbox", "SandboxConfig", "create_app"]
@@ -43,6 +47,7 @@ def _app_of(world: World) -> Flask:
     provider.ensure_ascii = False
     provider.mimetype = web_api.JSON_TYPE
     app.json = provider
+    answer_faults.install(app, world.faults, world.grants, world.stopping)
     app.register_blueprint(accounts.blueprint(world))
     app.register_blueprint(web_api.blueprint(world))
     app.register_blueprint(admin.blueprint(world))
@@ -66,8 +71,9 @@ class Sandbox:
     def __init__(self, config: SandboxConfig | None = None, port: int = 0) -> None:
         """Make the world up and take the port."""
         self.config = config or SandboxConfig()
-        world = World(self.config)
+        self._world = world = World(self.config)
         self.clock: Clock = world.clock
+        self.faults: Faults = world.faults
         # werkzeug ends the process when a port is taken; a socket of our own raises instead.
         with socket.create_server((HOST, port)) as listening:
             self._server = make_server(
@@ -100,6 +106,28 @@ class Sandbox:
         """What stands for https://api.spotify.com/v1."""
         return f"{self.url}/v1"
 
+    @property
+    def rotation(self) -> bool:
+        """Whether a refresh brings a new refresh token and kills the old one."""
+        return self._world.rotation
+
+    @rotation.setter
+    def rotation(self, rotation: bool) -> None:
+        self._world.rotation = rotation
+
+    @property
+    def not_listed(self) -> tuple[str, ...]:
+        """The listeners whom the app's list lacks. Setting it raises ValueError for strangers."""
+        return self._world.not_listed
+
+    @not_listed.setter
+    def not_listed(self, listeners: Iterable[str]) -> None:
+        self._world.not_listed = listeners
+
+    def revoke(self, listener: str) -> None:
+        """Take back all that a listener granted to the app. Raises ValueError for a stranger."""
+        self._world.revoke(listener)
+
     def environment(self) -> dict[str, str]:
         """The settings with which a client talks to this sandbox (with PKCE: no secret)."""
         return {
@@ -121,6 +149,7 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         """Stop serving and give the port back."""
+        self._world.stopping.set()  # ends the waits of slow answers
         self._server.shutdown()
         self._thread.join()
 
@@ -141,6 +170,18 @@ class _RequestHandler(WSGIRequestHandler):
     def send_response(self, code: int, message: str | None = None) -> None:
         self.log_request(code)
         self.send_response_only(code, message)
+
+    def connection_dropped(
+        self, error: BaseException, environ: dict[str, Any] | None = None
+    ) -> None:
+        """Reset the connection where that is the answer; others have dropped it themselves."""
+        if isinstance(error, answer_faults.Reset):
+            # To linger for no second makes a close a TCP RST. The socket's own end would come too
+            # late: the server first says goodbye with a FIN, and that is what a client would see.
+            no_goodbye = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_goodbye)
+            os.close(self.connection.detach())
+            self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         log.info("%s %s %s", self.command, self.path.partition("?")[0], code)

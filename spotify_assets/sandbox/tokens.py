@@ -14,8 +14,15 @@ import re
 
 from flask import request
 
-from spotify_assets.sandbox.grants import ACCESS_TOKEN_LIFETIME, Grant
+from spotify_assets.sandbox.grants import ACCESS_TOKEN_LIFETIME, DeadToken, Death, Grant
 from spotify_assets.sandbox.world import SandboxConfig, World
+
+# The words for a token past its six months are a guess; the code is the documented one.
+DEAD = {
+    Death.UNKNOWN: "Invalid refresh token",
+    Death.REVOKED: "Refresh token revoked",
+    Death.EXPIRED: "Refresh token expired",
+}
 
 
 class Refusal(Exception):
@@ -24,9 +31,7 @@ class Refusal(Exception):
     def __init__(self, code: str, description: str | None = None) -> None:
         """Refuse with this code."""
         super().__init__(code)
-        self.body = {"error": code}
-        if description:
-            self.body["error_description"] = description
+        self.code, self.description = code, description
 
 
 def tokens(world: World) -> dict[str, object]:
@@ -35,16 +40,12 @@ def tokens(world: World) -> dict[str, object]:
     if grant_type not in ("authorization_code", "refresh_token"):
         raise Refusal("unsupported_grant_type")
     has_secret = _authenticate(world.config)
-    new = {}
+    new: dict[str, str] = {}
     if grant_type == "authorization_code":
         grant = _redeem_code(world, has_secret)
         new["refresh_token"] = world.grants.issue_refresh_token(grant)
-    else:  # Since mid-2026 a refresh brings no new refresh token.
-        found = world.grants.refreshable(request.form.get("refresh_token", ""))
-        if found is None:
-            raise Refusal("invalid_grant", "Invalid refresh token")
-        grant = found
-        _require_secret_or_pkce(grant, has_secret)
+    else:
+        grant, new = _refresh(world, has_secret)
     return {
         "access_token": world.grants.issue_access_token(grant),
         "token_type": "Bearer",
@@ -98,6 +99,18 @@ def _redeem_code(world: World, has_secret: bool) -> Grant:
     ):
         raise Refusal("invalid_grant", "code_verifier was incorrect")
     return grant
+
+
+def _refresh(world: World, has_secret: bool) -> tuple[Grant, dict[str, str]]:
+    """The grant behind the refresh token, and what takes its place. Raises Refusal."""
+    token = request.form.get("refresh_token", "")
+    try:
+        grant = world.grants.refreshable(token)
+        _require_secret_or_pkce(grant, has_secret)
+        # Since mid-2026 a refresh brings no new refresh token. The older way can be switched on.
+        return grant, {"refresh_token": world.grants.rotate(token)} if world.rotation else {}
+    except DeadToken as dead:
+        raise Refusal("invalid_grant", DEAD[dead.death]) from dead
 
 
 def _challenge(verifier: str) -> str:

@@ -1,7 +1,7 @@
 """The Web API under `/v1`, as an app created in 2026 sees it.
 
-Belongs here: endpoints, who may call them, paging, and how a refusal is written. Does not
-belong here: the shape of objects (`objects`), what there is to tell (`listener`, `catalogue`).
+Belongs here: endpoints, who may call them, paging. Does not belong here: the shape of objects
+(`objects`) and of refusals (`errors`), what there is to tell (`listener`, `world_faults`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.http import http_date
 
-from spotify_assets.sandbox import objects
+from spotify_assets.sandbox import objects, removed, world_faults
 from spotify_assets.sandbox.clock import to_ms
+from spotify_assets.sandbox.errors import api_error, not_listed, unauthorized
 from spotify_assets.sandbox.grants import Grant
 from spotify_assets.sandbox.world import World
 
@@ -35,13 +36,15 @@ def blueprint(world: World) -> Blueprint:
     def check_bearer() -> Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            return _unauthorized("missing_token", "No token provided")
+            return unauthorized("missing_token", "No token provided")
         access = world.grants.access(token.strip())
         if access is None:
-            return _unauthorized("invalid_token", "Invalid access token")
+            return unauthorized("invalid_token", "Invalid access token")
         if world.clock.now() >= access.expires_at:
             expired = "The access token expired"
-            return _unauthorized("invalid_token", expired, message=expired)
+            return unauthorized("invalid_token", expired, message=expired)
+        if access.grant.listener in world.not_listed:
+            return not_listed()
         g.grant = access.grant
         return None
 
@@ -52,40 +55,25 @@ def blueprint(world: World) -> Blueprint:
     @api.get("/me/player/recently-played")
     def recently_played() -> Response:
         if RECENTLY_PLAYED_SCOPE not in _grant().scopes:
-            return error(403, "Insufficient client scope")
+            return api_error(403, "Insufficient client scope")
         try:
             limit, cursor = _limit(), _cursor()
         except ValueError as problem:
-            return error(400, str(problem))
+            return api_error(400, str(problem))
         if world.recording and not cursor:
             response = Response(world.recording.body, content_type=JSON_TYPE)
             response.headers["Date"] = _date_not_before(world.recording.newest, world.clock.now())
             return response
         return jsonify(_page(_window(world), limit, cursor))
 
+    removed.register(api)
+
     @api.route("/", defaults={"path": ""}, methods=ALL_METHODS)
     @api.route("/<path:path>", methods=ALL_METHODS)
     def nothing_here(path: str) -> Response:
-        return error(404, "Resource not found")
+        return api_error(404, "Resource not found")
 
     return api
-
-
-def error(status: int, message: str) -> Response:
-    """A refusal in the Web API's form."""
-    response = jsonify({"error": {"status": status, "message": message}})
-    response.status_code = status
-    return response
-
-
-def _unauthorized(
-    code: str, description: str, message: str = "Missing/invalid/expired access token"
-) -> Response:
-    response = error(401, message)
-    response.headers["WWW-Authenticate"] = (
-        f'Bearer realm="spotify", error="{code}", error_description="{description}"'
-    )
-    return response
 
 
 def _grant() -> Grant:
@@ -125,7 +113,7 @@ def _window(world: World) -> list[tuple[int, Any]]:
     listener, base = world.listeners[_grant().listener], _api_url()
     return [
         (to_ms(play.ended_at), objects.play_history(play, base))
-        for play in listener.newest(world.clock.now(), WINDOW)
+        for play in world_faults.newest(listener, world.clock.now(), WINDOW, world.faults)
     ]
 
 

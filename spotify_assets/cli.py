@@ -8,7 +8,7 @@ import io
 import json
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,13 +105,28 @@ def login(account: str | None) -> None:
 @main.command()
 @json_option
 def accounts(as_json: bool) -> None:
-    """List the accounts, their logins and their last looks."""
+    """List the accounts, when their logins end, and their last looks."""
+    from spotify_assets.spotify.login_life import login_life
     from spotify_assets.spotify.state import State
 
     settings = Settings.load()
     known = State(settings.state_path).accounts()
     if as_json:
-        click.echo(json.dumps({"accounts": [asdict(account) for account in known]}))
+        lives = [login_life(account, datetime.now(UTC)) for account in known]
+        click.echo(
+            json.dumps(
+                {
+                    "accounts": [
+                        {
+                            **asdict(account),
+                            "login_days_left": life and life.days_left,
+                            "login_warning": life and life.warning,
+                        }
+                        for account, life in zip(known, lives, strict=True)
+                    ]
+                }
+            )
+        )
     elif not known:
         click.echo("No account yet. Run: spotify-assets login")
     else:
@@ -129,6 +144,7 @@ def refresh(as_json: bool) -> None:
       */15 * * * * /path/to/checkout/spotenv/bin/spotify-assets refresh
     """
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+    from spotify_assets.spotify.state import State
 
     settings = Settings.load()
     settings.make_data_folder()
@@ -139,6 +155,7 @@ def refresh(as_json: bool) -> None:
         click.echo(json.dumps(_as_json(done)))
     else:
         terminal.show_refresh(done, settings)
+    terminal.warn_of_logins(State(settings.state_path).accounts())
     for look in done.looks:
         if look.error:
             click.echo(f"Error: {look.account_id}: {look.error}", err=True)

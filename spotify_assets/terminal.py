@@ -8,12 +8,14 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spotify_assets import times
 from spotify_assets.settings import Settings
+from spotify_assets.spotify.login_life import ALARM, WARNING, login_life
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -26,21 +28,33 @@ if TYPE_CHECKING:
 def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
     """The accounts with their logins, times on the zone's clock."""
     _table(
-        ("Account", "Name on Spotify", "Login ends", "Last look"),
+        ("Account", "Name on Spotify", "Authorised", "Login ends", "Last look"),
         (
             (
                 account.account_id,
                 account.display_name or "",
-                account.login_ends_at[:10] if account.login_ends_at else "never logged in",
+                (account.authorized_at or "never")[:10],
+                (account.login_ends_at or "")[:10],
                 times.local(account.last_look_at, zone) if account.last_look_at else "never",
             )
             for account in accounts
         ),
-        whole=("Login ends", "Last look"),
+        whole=("Authorised", "Login ends", "Last look"),
     )
     for account in accounts:
+        life = login_life(account, datetime.now(UTC))
+        if life and life.warning:
+            click.secho(_printable(life.warning), fg="red" if life.days_left <= ALARM else "yellow")
         if account.last_look_error:
             click.echo(f"{_printable(account.account_id)}: {_printable(account.last_look_error)}")
+
+
+def warn_of_logins(accounts: "Iterable[Account]") -> None:
+    """Say on standard error whose login ends within the week; what has ended, a look says."""
+    for account in accounts:
+        life = login_life(account, datetime.now(UTC))
+        if life and life.warning and 0 < life.days_left <= WARNING:
+            click.echo(f"Warning: {_printable(life.warning)}", err=True)
 
 
 def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:

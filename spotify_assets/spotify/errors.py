@@ -13,20 +13,43 @@ class NeedsLogin(SpotifyError):
     """No usable login for this account; only its owner can mend that."""
 
 
+class LoginEnded(NeedsLogin):
+    """Spotify has ended the login for good: expired, revoked (`invalid_grant`)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Spotify no longer accepts this login ({reason}). Run: spotify-assets login"
+        )
+        self.reason = reason
+
+
 class LoginFailed(SpotifyError):
     """An attempt to log in came to nothing; nothing that was stored has changed."""
+
+
+class AppRefused(SpotifyError):
+    """Spotify does not accept the app: its id, its secret. No account can mend that."""
 
 
 class Forbidden(SpotifyError):
     """Spotify knows the login and refuses the call (403)."""
 
 
+class ScopeRefused(Forbidden):
+    """Spotify says that the login was not given the permission for this call.
+
+    It also says so in error: SpotifyStatsTracker (2026-08) saw it for logins that had the scope,
+    and the next call with the same token was answered.
+    """
+
+
 class RateLimited(SpotifyError):
     """Spotify asks us to stay away for longer than is worth waiting for (429)."""
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
+    def __init__(self, message: str, retry_after_seconds: int, reason: str = "") -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
 
 
 class Unreachable(SpotifyError):
@@ -34,4 +57,4 @@ class Unreachable(SpotifyError):
 
 
 class BadAnswer(SpotifyError):
-    """An answer that is not what was asked for: no JSON, not a page, too large, too slow."""
+    """An answer that is not what was asked for: no JSON, not a page, too large."""

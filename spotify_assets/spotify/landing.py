@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from spotify_assets.settings import Settings
-from spotify_assets.spotify import recently_played
-from spotify_assets.spotify.authorization import OAuthApp, StoredLogin
+from spotify_assets.spotify import recently_played, transport
+from spotify_assets.spotify.authorization import StoredLogin
 from spotify_assets.spotify.client import SpotifyClient
-from spotify_assets.spotify.errors import SpotifyError
+from spotify_assets.spotify.errors import ScopeRefused, SpotifyError
+from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
-from spotify_assets.spotify.state import State
+from spotify_assets.spotify.state import SCOPE_REFUSALS_BELIEVED, State
 from spotify_assets.spotify.token_store import TokenStore
 
 
@@ -30,17 +31,33 @@ def look(settings: Settings, state: State, account_id: str, retrying: Retrying) 
 
     A failure is recorded with the account and returned, so that the other accounts are served.
     """
-    login = StoredLogin(OAuthApp(settings), TokenStore(settings.tokens), account_id)
-    client = SpotifyClient(settings.api_url, login, retrying)
+    is_polling = retrying.total == 0
+    seconds_left = transport.for_all_exchanges() if is_polling else transport.per_exchange
+    app = OAuthApp(settings, seconds_left)
+    login = StoredLogin(app, TokenStore(settings.tokens), state, account_id)
+    client = SpotifyClient(settings, login, retrying, seconds_left)
     try:
         answer = client.get(recently_played.PATH, limit=recently_played.LARGEST_PAGE)
-        recently_played.items(answer.json)
+        recently_played.check_answer(answer.json)
+    except ScopeRefused as error:
+        in_a_row = state.count_scope_refusal(account_id)
+        return _failed(state, account_id, _believed(in_a_row) or str(error))
     except SpotifyError as error:
         return _failed(state, account_id, str(error))
     except OSError as error:
         return _failed(state, account_id, f"The stored login cannot be read or kept: {error}")
     page = state.land(account_id, answer.text, answer.date)
     return Look(account_id, new_page=page is not None, error=None)
+
+
+def _believed(scope_refusals: int) -> str | None:
+    """What to say once Spotify refused a scope so often that it is no slip any more."""
+    if scope_refusals < SCOPE_REFUSALS_BELIEVED:
+        return None
+    return (
+        f"Spotify said {scope_refusals} times in a row that this login may not read recently "
+        "played tracks. Run: spotify-assets login"
+    )
 
 
 def _failed(state: State, account_id: str, error: str) -> Look:

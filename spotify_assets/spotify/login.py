@@ -1,33 +1,42 @@
 """The login: a person agrees in a browser, the answer comes to the loopback or is pasted.
 
-What happens to the code is `authorization`'s part. This module opens the door for one answer
-and closes it again.
+One answer is taken, from whichever door it comes first. Serving the loopback is `callback`'s part,
+what happens to the code `oauth`'s.
 """
 
-import html
 import os
 import queue
 import re
 import secrets
-import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
-from spotify_assets.settings import LOOPBACK_HOSTS, Settings
-from spotify_assets.spotify.authorization import FreshLogin, OAuthApp
+from filelock import Timeout
+
+from spotify_assets.settings import Settings
+from spotify_assets.spotify import callback
+from spotify_assets.spotify.authorization import FreshLogin
+from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.client import SpotifyClient
-from spotify_assets.spotify.errors import BadAnswer, LoginFailed
+from spotify_assets.spotify.errors import BadAnswer, LoginFailed, SpotifyError
+from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, Identity, State
-from spotify_assets.spotify.token_store import TokenStore
+from spotify_assets.spotify.token_store import Token, TokenStore
 
 WAIT_SECONDS = 600
+PROFILE = "me"
 ACCOUNT_NAME = re.compile(r"\w[\w .@-]{0,63}")
-POLL_SECONDS = 0.05  # how long the end of a login waits for its server
+# Spotify shows these on a page of its own and never comes back to us.
+IF_SPOTIFY_REFUSES = (
+    "If Spotify's page says 'Invalid redirect URI', add {redirect_uri}, exactly so, in the app's "
+    "settings in Spotify's dashboard. If it says 'Invalid client', SPOTIFY_CLIENT_ID is not the "
+    "app's."
+)
 
 
 def login(
@@ -47,8 +56,8 @@ def login(
         tell: says to the person what to do.
 
     Raises:
-        LoginFailed: refused, forged, for another user, or nobody answered.
-        SpotifyError: Spotify could not be reached.
+        LoginFailed: refused, forged, for another user, interrupted, or nobody answered.
+        SpotifyError: Spotify could not be reached, or does not let this user in.
     """
     if not settings.client_id:
         raise LoginFailed(
@@ -60,28 +69,130 @@ def login(
             f"{account_id!r} cannot be an account's name: use up to 64 letters, digits, spaces and "
             "any of . _ @ -, the first one a letter or digit."
         )
-    app = OAuthApp(settings)
-    session, address, state_sent = app.authorization_request()
-    answers: queue.Queue[str] = queue.Queue()
-    with _callback_server(settings.redirect_uri, answers.put):
-        if open_browser is None:
-            _ask_person(address, tell, answers)
-        else:
-            open_browser(address)
-        answer = _first(answers)
-    token = app.exchange(session, _code(answer, state_sent))
-    identity = _identity(SpotifyClient(settings.api_url, FreshLogin(token), Retrying.patient()))
     try:
-        account = state.attach(identity, account_id, token.authorized_at)
-    except ValueError as error:
-        raise LoginFailed(str(error)) from None
-    with store.lock(account.account_id):
-        store.save(account.account_id, token)
-    return account
+        with store.login_lock():
+            attempt = _Attempt(settings, state, store, account_id)
+            return attempt.run(open_browser, tell)
+    except Timeout:
+        raise LoginFailed(
+            "Another login is under way here. Finish it in its browser, or end it (Ctrl-C where it "
+            "was started), then run: spotify-assets login"
+        ) from None
+
+
+class _Attempt:
+    """One login, from the address where one agrees to the stored token."""
+
+    def __init__(
+        self, settings: Settings, state: State, store: TokenStore, account_id: str | None
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._store = store
+        self._account_id = account_id
+        self._app = OAuthApp(settings)
+        # Before a person agrees in vain.
+        self._app.check_blocks()
+        Blocks(settings).check(PROFILE)
+        self._session, self._address, self._state_sent = self._app.authorization_request()
+        self._worker = ThreadPoolExecutor(max_workers=1)
+        self._first = threading.Lock()
+        self._outcome: Future[Account] | None = None
+        self._answered: queue.Queue[Future[Account]] = queue.Queue()
+
+    def run(
+        self, open_browser: Callable[[str], object] | None, tell: Callable[[str], object]
+    ) -> Account:
+        with self._worker:
+            try:
+                with callback.served(self._settings.redirect_uri, self._take):
+                    if open_browser is None:
+                        self._ask_person(tell)
+                    else:
+                        open_browser(self._address)
+                    return self._answered.get(timeout=WAIT_SECONDS).result()
+            except queue.Empty:
+                raise LoginFailed(
+                    f"Nobody agreed within {WAIT_SECONDS // 60} minutes. {self._hint} "
+                    "Then run: spotify-assets login"
+                ) from None
+            except KeyboardInterrupt:
+                pass
+        # The worker has ended: what it had begun is done, or failed for a reason of its own.
+        if self._outcome is not None:
+            return self._outcome.result()
+        raise LoginFailed(
+            f"The login was interrupted; nothing was stored or changed. {self._hint} "
+            "Then run: spotify-assets login"
+        )
+
+    @property
+    def _hint(self) -> str:
+        return IF_SPOTIFY_REFUSES.format(redirect_uri=self._settings.redirect_uri)
+
+    def _take(self, answer: str) -> tuple[bool, str, Callable[[], None]]:
+        """Finish the login with the first final address that comes; say what came of it."""
+        with self._first:
+            if self._outcome is None:
+                self._outcome = self._worker.submit(self._finish, answer)
+        outcome = self._outcome
+        error = outcome.exception()
+        if error is None:
+            text = f"{outcome.result().account_id} is connected."
+        else:
+            text = str(error) if isinstance(error, SpotifyError) else "The terminal says more."
+        return error is None, text, lambda: self._answered.put(outcome)
+
+    def _finish(self, answer: str) -> Account:
+        token = self._app.exchange(self._session, _code(answer, self._state_sent))
+        identity = _identity(SpotifyClient(self._settings, FreshLogin(token), Retrying.patient()))
+        try:
+            return self._keep(token, identity)
+        except ValueError as error:
+            raise LoginFailed(str(error)) from None
+
+    def _keep(self, token: Token, identity: Identity) -> Account:
+        # The token first: an account that says that it is logged in has one, whenever we die. And
+        # both under the token's lock, so that no process marks the new login for an old token's
+        # end.
+        name = self._state.name_for(identity, self._account_id)
+        with self._store.lock(name):
+            self._store.save(name, token)
+            return self._state.attach(identity, self._account_id, token.authorized_at)
+
+    def _ask_person(self, tell: Callable[[str], object]) -> None:
+        tell(f"Agree in your browser:\n\n  {self._address}\n")
+        tell(
+            "On a machine without a browser: open it elsewhere, agree, paste the final address.\n"
+            f"{self._hint}"
+        )
+        threading.Thread(target=self._read_pasted, args=(tell,), daemon=True).start()
+        if _has_screen() and not _open(self._address):
+            tell("No browser could be opened: open the address above yourself.")
+
+    def _read_pasted(self, tell: Callable[[str], object]) -> None:
+        """Take the first line of standard input that can be the final address."""
+        rest = ""
+        while chunk := _read_standard_input():
+            *lines, rest = (rest + chunk).split("\n")
+            for line in filter(str.strip, lines):
+                if "state=" in line:
+                    self._take_pasted(line)
+                    return
+                tell(
+                    "That is not the final address: it holds a state. Paste the browser's whole "
+                    "line."
+                )
+        if rest.strip():
+            self._take_pasted(rest)
+
+    def _take_pasted(self, text: str) -> None:
+        *_, then = self._take(text.strip())
+        then()
 
 
 def _identity(client: SpotifyClient) -> Identity:
-    profile = client.get("me").json
+    profile = client.get(PROFILE).json
     user_id = _text(profile.get("id"))
     if not user_id:
         raise BadAnswer("Spotify did not say who logged in. Run: spotify-assets login")
@@ -117,97 +228,17 @@ def _code(answer: str, state_sent: str) -> str:
     return parameters["code"]
 
 
-def _ask_person(address: str, tell: Callable[[str], object], answers: "queue.Queue[str]") -> None:
-    tell(f"Agree in your browser:\n\n  {address}\n")
-    tell("On a machine without a browser: open it elsewhere, agree, paste the final address.")
-    threading.Thread(target=_read_pasted, args=(tell, answers), daemon=True).start()
-    # Without a screen, webbrowser would start a text browser inside this terminal.
-    if sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
-        webbrowser.open(address)
+def _has_screen() -> bool:
+    # Without one, webbrowser would start a text browser inside this terminal.
+    screens = {"DISPLAY", "WAYLAND_DISPLAY"}
+    return sys.platform in ("darwin", "win32") or bool(screens & os.environ.keys())
 
 
-def _first(answers: "queue.Queue[str]") -> str:
+def _open(address: str) -> bool:
     try:
-        return answers.get(timeout=WAIT_SECONDS)
-    except queue.Empty:
-        raise LoginFailed(
-            f"Nobody agreed within {WAIT_SECONDS // 60} minutes. Run: spotify-assets login"
-        ) from None
-
-
-@contextmanager
-def _callback_server(redirect_uri: str, take: Callable[[str], object]) -> Iterator[None]:
-    """Serve the redirect URI on the loopback until the caller has its answer."""
-    try:
-        parts = urlsplit(redirect_uri)
-        port = parts.port
-    except ValueError as error:
-        raise LoginFailed(
-            f"SPOTIFY_REDIRECT_URI is {redirect_uri!r}: {error}. Use one like "
-            "http://127.0.0.1:8765/callback, here and in the app's settings."
-        ) from None
-    if parts.hostname == "localhost":
-        raise LoginFailed(
-            "Spotify no longer accepts localhost: use http://127.0.0.1:8765/callback as "
-            "SPOTIFY_REDIRECT_URI and in the app's settings."
-        )
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or port is None:
-        yield  # an address that we cannot serve: the person pastes the answer
-        return
-
-    # Flask costs 0.3 s of start-up that no other command should pay.
-    from flask import Flask, request
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    class Quiet(WSGIRequestHandler):
-        """Writes no request line: it would hold the code."""
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None: ...
-
-    callback = Flask(__name__)
-
-    @callback.get(parts.path or "/")
-    def _callback() -> str:
-        take(request.url)
-        refusal = request.args.get("error")
-        text = f"Not connected: {refusal}. The terminal says more" if refusal else "Thank you"
-        page = "<!doctype html><title>spotify-assets</title><p>{}; you can close this page."
-        return page.format(html.escape(text))
-
-    try:
-        family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
-        listener = socket.create_server((parts.hostname, port), family=family)
-    except OSError:
-        raise LoginFailed(
-            f"Port {port} is taken, so Spotify's answer could not reach us. End what uses "
-            "it, or change SPOTIFY_REDIRECT_URI here and in the app's settings."
-        ) from None
-    server = make_server(
-        parts.hostname, port, callback, request_handler=Quiet, fd=listener.fileno()
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        listener.close()
-
-
-def _read_pasted(tell: Callable[[str], object], answers: "queue.Queue[str]") -> None:
-    """Take the first line of standard input that can be the final address."""
-    rest = ""
-    while chunk := _read_standard_input():
-        *lines, rest = (rest + chunk).split("\n")
-        for line in filter(str.strip, lines):
-            if "state=" in line:
-                answers.put(line.strip())
-                return
-            tell("That is not the final address: it holds a state. Paste the browser's whole line.")
-    if rest.strip():
-        answers.put(rest.strip())
+        return webbrowser.open(address)
+    except webbrowser.Error:
+        return False
 
 
 def _read_standard_input() -> str:

@@ -18,6 +18,22 @@ LONGEST_BELIEVED = 10 * LARGEST_PAGE  # items; beyond that it is some other answ
 LATER_THAN_ANSWER = "played_at: later than Spotify's answer"
 
 
+NO_PAGE = "Spotify's answer is not a page of recently played tracks; the next look tries again."
+
+
+def check_answer(page: dict[str, Any]) -> None:
+    """Return where an answer is the page that was asked for.
+
+    Raises:
+        BadAnswer: no page at all, or by its own `href` one of another endpoint, whose items would
+            all go to quarantine.
+    """
+    items(page)
+    href = page.get("href")
+    if isinstance(href, str) and not href.partition("?")[0].endswith(f"/{PATH}"):
+        raise BadAnswer(NO_PAGE)
+
+
 def items(page: object) -> list[Any]:
     """The page's items as received, newest first.
 
@@ -26,9 +42,7 @@ def items(page: object) -> list[Any]:
     """
     listed = page.get("items") if isinstance(page, dict) else None
     if not isinstance(listed, list) or len(listed) > LONGEST_BELIEVED:
-        raise BadAnswer(
-            "Spotify's answer is not a page of recently played tracks; the next look tries again."
-        )
+        raise BadAnswer(NO_PAGE)
     return listed
 
 

@@ -20,8 +20,11 @@ WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 class Retrying(Retry):
     """urllib3's retry policy, which gives up at once where Spotify asks for over a minute.
 
-    It also does where Spotify asks for a time that we cannot read.
+    The minute is for all waits of one call together. It also gives up where Spotify asks for a time
+    that we cannot read.
     """
+
+    waited_seconds = 0
 
     @classmethod
     def patient(cls) -> Self:
@@ -58,9 +61,13 @@ class Retrying(Retry):
         _stacktrace: TracebackType | None = None,
     ) -> Self:
         """The policy after one more failed attempt; raises MaxRetryError to hand it back."""
-        if response is not None and not _is_worth_waiting(response.headers.get("Retry-After")):
+        wish = None if response is None else response.headers.get("Retry-After")
+        waited = self.waited_seconds + retry_after_seconds(wish)
+        if waited > LONGEST_WAIT_SECONDS or not _is_readable(wish):
             raise MaxRetryError(_pool, url or "", None)  # type: ignore[arg-type]
-        return super().increment(method, url, response, error, _pool, _stacktrace)
+        policy = super().increment(method, url, response, error, _pool, _stacktrace)
+        policy.waited_seconds = waited
+        return policy
 
 
 def retry_after_seconds(header: str | None) -> int:
@@ -71,11 +78,9 @@ def retry_after_seconds(header: str | None) -> int:
     return int(text) if len(text) <= LONGEST_HEADER else 10**LONGEST_HEADER - 1
 
 
-def _is_worth_waiting(header: str | None) -> bool:
+def _is_readable(header: str | None) -> bool:
     # A wish that we cannot read is not ignored: each call in vain counts against the quota.
-    if header is None:
-        return True
-    return _is_number(header.strip()) and retry_after_seconds(header) <= LONGEST_WAIT_SECONDS
+    return header is None or _is_number(header.strip())
 
 
 def _is_number(text: str) -> bool:

@@ -5,8 +5,10 @@ in the warehouse. Nothing here knows what a play is.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
@@ -18,18 +20,26 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
+    case,
+    delete,
     insert,
+    inspect,
     select,
     update,
 )
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import database, times
 
 # Spotify ends every login six months after its owner agreed; refreshing does not extend that
 # (Spotify's announcement of 2026-06-18). No answer tells the date, so we keep our own.
 LOGIN_LASTS = relativedelta(months=6)
+# Spotify said "Insufficient client scope" in error, and answered the next call with the same token
+# (SpotifyStatsTracker, 2026-08): only so many in a row, with no answer between them, are believed.
+SCOPE_REFUSALS_BELIEVED = 3
 
 metadata = MetaData()
 
@@ -58,10 +68,34 @@ landed_pages = Table(
     Index("landed_pages_by_account", "account_id", "page_number"),
 )
 
+# What speaks against a login; the row goes with the next answered look and the next login.
+login_troubles = Table(
+    "login_troubles",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.account_id"), primary_key=True),
+    Column("ended_login", Text, comment="authorized_at of the login that Spotify has ended"),
+    Column("ended_because", Text, comment="Spotify's words"),
+    Column("scope_refusals", Integer, nullable=False, default=0, comment="in a row"),
+)
+
+blocked_calls = Table(
+    "blocked_calls",
+    metadata,
+    Column("client_id", Text),
+    Column("endpoint", Text, comment="path below the API's address, or api/token"),
+    Column("blocked_at", Text, nullable=False),
+    Column("blocked_until", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="Spotify's words"),
+    PrimaryKeyConstraint("client_id", "endpoint"),
+)
+
 
 @dataclass(frozen=True)
 class Account:
-    """One listener. Times are UTC text; `account_id` is ours and never changes."""
+    """One listener. Times are UTC text; `account_id` is ours and never changes.
+
+    `needs_login`: Spotify ended the login, or kept refusing it; no retry mends that.
+    """
 
     account_id: str
     spotify_id: str | None
@@ -71,6 +105,24 @@ class Account:
     login_ends_at: str | None
     last_look_at: str | None
     last_look_error: str | None
+    needs_login: bool
+
+
+@dataclass(frozen=True)
+class EndedLogin:
+    """The login, by its `authorized_at`, that Spotify has ended, and Spotify's words for it."""
+
+    authorized_at: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Calls that Spotify asked to be spared. Times are UTC text, on our clock."""
+
+    blocked_at: str
+    blocked_until: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -101,17 +153,25 @@ class State:
 
     def accounts(self) -> list[Account]:
         """All accounts, by name."""
-        with database.reading(self._path) as connection:
+        with self._reading() as connection:
             return _accounts(connection) if connection else []
 
-    def attach(self, identity: Identity, account_id: str | None, authorized_at: str) -> Account:
-        """Record a login: of the account that it belongs to, or of a new one.
+    def name_for(self, identity: Identity, account_id: str | None) -> str:
+        """The name of the account that this Spotify user has here, or would get.
 
         A new account is named `account_id`, by default Spotify's user id.
 
         Raises:
             ValueError: `account_id` names an account of another Spotify user, or this user
                 already has an account of another name.
+        """
+        return _account_of(identity, account_id, self.accounts())
+
+    def attach(self, identity: Identity, account_id: str | None, authorized_at: str) -> Account:
+        """Record a login: of the account that it belongs to, or of a new one.
+
+        Raises:
+            ValueError: as `name_for` does.
         """
         login_ends = times.from_text(authorized_at) + LOGIN_LASTS
         values = {
@@ -131,6 +191,7 @@ class State:
                 )
             else:
                 connection.execute(insert(accounts).values(account_id=name, **values))
+            _forget_troubles(connection, name)
             return next(each for each in _accounts(connection) if each.account_id == name)
 
     def land(self, account_id: str, body: str, answered_at: datetime | None) -> LandedPage | None:
@@ -147,6 +208,7 @@ class State:
                 .where(accounts.c.account_id == account_id)
                 .values(last_look_at=now, last_look_error=None)
             )
+            _forget_troubles(connection, account_id)
             newest = connection.execute(
                 select(landed_pages.c.body)
                 .where(landed_pages.c.account_id == account_id)
@@ -167,19 +229,90 @@ class State:
                 .values(last_look_error=error)
             )
 
+    def end_login(self, account_id: str, ended: EndedLogin) -> None:
+        """Mark the account's login as ended; only another login mends that."""
+        with self._writer().begin() as connection:
+            row = {"ended_login": ended.authorized_at, "ended_because": ended.reason}
+            connection.execute(
+                sqlite_insert(login_troubles)
+                .values(account_id=account_id, **row)
+                .on_conflict_do_update(index_elements=["account_id"], set_=row)
+            )
+
+    def ended_login(self, account_id: str) -> EndedLogin | None:
+        """The account's login that Spotify has ended, or None."""
+        troubles = login_troubles.c
+        query = select(troubles.ended_login, troubles.ended_because).where(
+            troubles.account_id == account_id, troubles.ended_login.is_not(None)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none() if connection else None
+        return EndedLogin(row.ended_login, row.ended_because) if row else None
+
+    def count_scope_refusal(self, account_id: str) -> int:
+        """One more look was refused for want of scope; how many there were in a row."""
+        refusals = login_troubles.c.scope_refusals
+        with self._writer().begin() as connection:
+            return connection.execute(
+                sqlite_insert(login_troubles)
+                .values(account_id=account_id, scope_refusals=1)
+                .on_conflict_do_update(
+                    index_elements=["account_id"], set_={"scope_refusals": refusals + 1}
+                )
+                .returning(refusals)
+            ).scalar_one()
+
+    def keep_block(self, client_id: str, endpoint: str, length: timedelta, reason: str) -> None:
+        """Block an app's calls of an endpoint for a time, from now on."""
+        now = datetime.now(UTC)
+        block = Block(times.to_text(now), times.to_text(now + length), reason)
+        with self._writer().begin() as connection:
+            connection.execute(
+                sqlite_insert(blocked_calls)
+                .values(client_id=client_id, endpoint=endpoint, **vars(block))
+                .on_conflict_do_update(
+                    index_elements=["client_id", "endpoint"], set_=dict(vars(block))
+                )
+            )
+
+    def block(self, client_id: str, endpoint: str) -> Block | None:
+        """The newest block of an app's calls of an endpoint, over or not."""
+        columns = [blocked_calls.c[name] for name in Block.__dataclass_fields__]
+        query = select(*columns).where(
+            blocked_calls.c.client_id == client_id, blocked_calls.c.endpoint == endpoint
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none() if connection else None
+        return Block(**row._mapping) if row else None
+
     def page_ids(self) -> list[str]:
         """The ids of all landed pages, in the order of landing."""
         query = select(landed_pages.c.page_id).order_by(landed_pages.c.page_number)
-        with database.reading(self._path) as connection:
+        with self._reading() as connection:
             return list(connection.execute(query).scalars()) if connection else []
 
     def page(self, page_id: str) -> LandedPage | None:
         """One landed page, or None where there is none (any more)."""
         columns = [landed_pages.c[name] for name in LandedPage.__dataclass_fields__]
         query = select(*columns).where(landed_pages.c.page_id == page_id)
-        with database.reading(self._path) as connection:
+        with self._reading() as connection:
             row = connection.execute(query).one_or_none() if connection else None
         return LandedPage(**row._mapping) if row else None
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection | None]:
+        """One read transaction, or None where nothing is stored yet."""
+        if self._lacks_tables():
+            self._writer()
+        with database.reading(self._path) as connection:
+            yield connection
+
+    def _lacks_tables(self) -> bool:
+        """Whether the database is of a version that did not have all of these tables."""
+        with database.reading(self._path) as connection:
+            return connection is not None and not (
+                metadata.tables.keys() <= set(inspect(connection).get_table_names())
+            )
 
     def _writer(self) -> Engine:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -189,8 +322,21 @@ class State:
 
 
 def _accounts(connection: Connection) -> list[Account]:
-    rows = connection.execute(select(accounts).order_by(accounts.c.account_id)).mappings()
-    return [Account(**row) for row in rows]
+    troubles = login_troubles.c
+    needs_login = troubles.ended_login.is_not(None) | (
+        troubles.scope_refusals >= SCOPE_REFUSALS_BELIEVED
+    )
+    query = (
+        select(accounts, case((needs_login, 1), else_=0).label("needs_login"))
+        .outerjoin(login_troubles)
+        .order_by(accounts.c.account_id)
+    )
+    rows = connection.execute(query).mappings()
+    return [Account(**{**row, "needs_login": bool(row["needs_login"])}) for row in rows]
+
+
+def _forget_troubles(connection: Connection, account_id: str) -> None:
+    connection.execute(delete(login_troubles).where(login_troubles.c.account_id == account_id))
 
 
 def _account_of(identity: Identity, wanted: str | None, known: list[Account]) -> str:

@@ -69,13 +69,24 @@ class TokenStore:
         temporary.replace(path)
         _fsync_folder(self._folder)
 
-    def lock(self, account_id: str) -> FileLock:
-        """A lock between processes on this account's token, freed by the holder's death."""
+    def lock(self, account_id: str, timeout: float = -1) -> FileLock:
+        """A lock between processes on this account's token, freed by the holder's death.
+
+        Args:
+            timeout: seconds after which `filelock.Timeout` is raised; -1 waits for ever.
+        """
         self._make_folder()
-        return FileLock(self._path(account_id).with_suffix(".lock"), mode=0o600)
+        return FileLock(self._path(account_id).with_suffix(".lock"), timeout, mode=0o600)
+
+    def login_lock(self) -> FileLock:
+        """A lock on logging in, which only one process does at a time; it does not wait."""
+        self._make_folder()
+        # No account's: those end in .json, .tmp or .lock behind an escaped name.
+        return FileLock(self._folder / "login", timeout=0, mode=0o600)
 
     def _make_folder(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._folder.parent, self._folder):  # mkdir's mode is not for parents
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
 
     def _path(self, account_id: str) -> Path:

@@ -145,11 +145,13 @@ def new_token() -> Callable[..., Token]:
 
 
 @pytest.fixture
-def client() -> Callable[..., SpotifyClient]:
+def client(tmp_path: Path) -> Callable[..., SpotifyClient]:
     """A client of the API at an address, with a token that is not refreshed."""
 
     def make(url: str, retrying: Retrying | None = None) -> SpotifyClient:
-        return SpotifyClient(url, FreshLogin(a_token()), retrying or Retrying.never())
+        environ = {"SPOTIFY_API_URL": url, "SPOTIFY_ASSETS_DATA": str(tmp_path / "data")}
+        settings = Settings.load(environ, env_file=None)
+        return SpotifyClient(settings, FreshLogin(a_token()), retrying or Retrying.never())
 
     return make
 
@@ -245,7 +247,7 @@ def page_body(tmp_path_factory: pytest.TempPathFactory) -> str:
         )
         token = store.load("mira")
         assert token is not None
-        api = SpotifyClient(settings.api_url, FreshLogin(token), Retrying.never())
+        api = SpotifyClient(settings, FreshLogin(token), Retrying.never())
         return api.get(recently_played.PATH, limit=50).text
 
 

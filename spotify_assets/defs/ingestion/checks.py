@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from spotify_assets import times
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
+from spotify_assets.spotify.login_life import ALARM, login_life
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
 
@@ -80,3 +81,21 @@ def every_account_was_read(spotify: SpotifyResource) -> dg.AssetCheckResult:
             allow_retries=False,
         )
     return dg.AssetCheckResult(passed=True)
+
+
+@dg.asset_check(asset=recently_played)
+def logins_last(spotify: SpotifyResource) -> dg.AssetCheckResult:
+    """No login has ended or will within thirty days; Spotify ends each one after six months."""
+    lives = {
+        account.account_id: life
+        for account in spotify.state.accounts()
+        if (life := login_life(account, datetime.now(UTC)))
+    }
+    warnings = [life.warning for life in lives.values() if life.warning]
+    is_urgent = any(life.days_left <= ALARM for life in lives.values())
+    return dg.AssetCheckResult(
+        passed=not warnings,
+        severity=dg.AssetCheckSeverity.ERROR if is_urgent else dg.AssetCheckSeverity.WARN,
+        description="; ".join(warnings) or "Every login lasts for more than thirty days.",
+        metadata={"days_left": {name: life.days_left for name, life in lives.items()}},
+    )

@@ -19,10 +19,20 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from spotify_assets.settings import Settings
-from spotify_assets.spotify.authorization import OAuthApp, StoredLogin
+from spotify_assets.spotify.authorization import StoredLogin
 from spotify_assets.spotify.client import SpotifyClient
-from spotify_assets.spotify.errors import LoginFailed, NeedsLogin, SpotifyError, Unreachable
+from spotify_assets.spotify.errors import (
+    AppRefused,
+    LoginEnded,
+    LoginFailed,
+    NeedsLogin,
+    RateLimited,
+    SpotifyError,
+    Unreachable,
+)
+from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.spotify.state import Identity, State
 from spotify_assets.spotify.token_store import Token, TokenStore
 
 if TYPE_CHECKING:
@@ -183,19 +193,39 @@ ASKED: list[Callable[[OAuthApp, Token], object]] = [
 
 
 @pytest.mark.parametrize(
-    ("ask", "error"), zip(ASKED, (LoginFailed, NeedsLogin), strict=True), ids=["code", "refresh"]
+    ("ask", "error"), zip(ASKED, (LoginFailed, LoginEnded), strict=True), ids=["code", "refresh"]
+)
+@pytest.mark.parametrize("says", ["Refresh token revoked", "Authorization code expired", "expired"])
+def test_a_refusal_of_the_login_says_why_and_what_to_do(
+    ask: Callable[[OAuthApp, Token], object],
+    error: type[SpotifyError],
+    says: str,
+    settings: Settings,
+    serve: Serve,
+    new_token: NewToken,
+    all_text_of: AllTextOf,
+) -> None:
+    accounts = serve(refused("invalid_grant", error_description=says))
+    with pytest.raises(error, match=f"{says}.*spotify-assets login") as caught:
+        ask(app_of(settings, accounts, CLIENT_SECRET), new_token())
+    assert len(accounts.seen) == 1
+    text = all_text_of(caught.value)
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.parametrize(
+    ("ask", "error"), zip(ASKED, (LoginFailed, AppRefused), strict=True), ids=["code", "refresh"]
 )
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        (refused("invalid_grant", error_description="Refresh token revoked"), "token revoked"),
-        (refused("invalid_grant", error_description="Authorization code expired"), "expired"),
         (refused("invalid_client", error_description="Invalid client secret"), "Invalid client"),
         (refused("invalid_client"), "no description"),
+        (refused("unauthorized_client", error_description="grant type"), "grant type"),
         (refused("invalid_request", error_description="code must be supplied"), "be supplied"),
     ],
 )
-def test_a_refusal_says_why_and_what_to_do(
+def test_a_refusal_of_the_app_names_its_settings(
     ask: Callable[[OAuthApp, Token], object],
     error: type[SpotifyError],
     reply: Reply,
@@ -205,8 +235,9 @@ def test_a_refusal_says_why_and_what_to_do(
     new_token: NewToken,
     all_text_of: AllTextOf,
 ) -> None:
+    # No login mends it, and it ends none.
     accounts = serve(reply)
-    with pytest.raises(error, match=f"{says}.*spotify-assets login") as caught:
+    with pytest.raises(error, match=f"{says}.*SPOTIFY_CLIENT_ID.*SPOTIFY_CLIENT_SECRET") as caught:
         ask(app_of(settings, accounts, CLIENT_SECRET), new_token())
     assert len(accounts.seen) == 1
     text = all_text_of(caught.value)
@@ -229,7 +260,7 @@ HALF_AN_ANSWER = json.dumps({**GRANTED, "refresh_token": "AQ-new-refresh-token"}
         (503, {}, b"upstream connect error"),
         (503, {"Retry-After": "1"}, b'{"error": "temporarily_unavailable"}'),
         (500, {}, b'{"error": "server_error"}'),
-        (429, {"Retry-After": "1"}, b"Too many requests"),
+        (503, {}, b'{"error": "invalid_grant"}'),
         (200, {}, b"<html>Maintenance</html>"),
         (200, {}, b""),
         (200, {}, HALF_AN_ANSWER),
@@ -351,12 +382,18 @@ def spotify(serve: Serve) -> Spotify:
 
 
 def api_of(settings: Settings, spotify: Spotify) -> SpotifyClient:
-    settings = replace(settings, accounts_url=spotify.server.url)
-    login = StoredLogin(OAuthApp(settings), TokenStore(settings.tokens), "mira")
-    return SpotifyClient(spotify.server.url, login, Retrying.never())
+    url = spotify.server.url
+    settings = replace(settings, accounts_url=url, api_url=url)
+    return SpotifyClient(settings, stored_login(settings), Retrying.never())
+
+
+def stored_login(settings: Settings) -> StoredLogin:
+    state, store = State(settings.state_path), TokenStore(settings.tokens)
+    return StoredLogin(OAuthApp(settings), store, state, "mira")
 
 
 def save(settings: Settings, token: Token) -> None:
+    State(settings.state_path).attach(Identity("mira", "stable", "Mira"), None, token.authorized_at)
     TokenStore(settings.tokens).save("mira", token)
 
 
@@ -422,13 +459,16 @@ def test_threads_with_an_expired_token_refresh_it_once(
 ONE_CALL = """
 import sys
 from spotify_assets.settings import Settings
-from spotify_assets.spotify.authorization import OAuthApp, StoredLogin
+from spotify_assets.spotify.authorization import StoredLogin
 from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.spotify.state import Identity, State
 from spotify_assets.spotify.token_store import TokenStore
 settings = Settings.load(env_file=None)
-login = StoredLogin(OAuthApp(settings), TokenStore(settings.tokens), "mira")
-api = SpotifyClient(settings.api_url, login, Retrying.never())
+state, store = State(settings.state_path), TokenStore(settings.tokens)
+login = StoredLogin(OAuthApp(settings), store, state, "mira")
+api = SpotifyClient(settings, login, Retrying.never())
 print("ready", flush=True)
 sys.stdin.readline()
 api.get("me")
@@ -489,7 +529,7 @@ def test_a_401_uses_the_token_that_another_process_fetched_meanwhile(
     settings: Settings, spotify: Spotify, new_token: NewToken
 ) -> None:
     save(settings, new_token())
-    login = StoredLogin(OAuthApp(settings), TokenStore(settings.tokens), "mira")
+    login = stored_login(settings)
     request: Any = type("Request", (), {"headers": {}})()
     login(request)
     assert request.headers == {"Authorization": "Bearer BQ-secret-access-token"}
@@ -502,7 +542,9 @@ def test_a_401_uses_the_token_that_another_process_fetched_meanwhile(
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (refused("invalid_grant", error_description="Refresh token revoked"), NeedsLogin),
+        (refused("invalid_grant", error_description="Refresh token revoked"), LoginEnded),
+        (refused("invalid_client"), AppRefused),
+        ((429, {"Retry-After": "7200"}, b"Too many requests"), RateLimited),
         ((503, {}, b""), Unreachable),
         ((200, {}, b"<html></html>"), Unreachable),
     ],

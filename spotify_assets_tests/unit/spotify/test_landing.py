@@ -99,6 +99,8 @@ def test_spacing_escapes_and_line_ends_are_kept(
         b"{}",
         b'{"items": null}',
         b'{"items": {}}',
+        b'{"items": [{"added_at": "2026-01-01T00:00:00Z"}], "href": "https://a.b/v1/me/tracks"}',
+        b'{"items": [], "href": "https://a.b/v1/me/tracks?href=/v1/me/player/recently-played"}',
         b'{"error": {"status": 200}}',
         b"[]",
         b"<html></html>",

@@ -54,7 +54,7 @@ def test_spotifys_empty_second_page_of_recent_plays_is_the_end(
     log_in("mira")
     token = store.load("mira")
     assert token is not None
-    api = SpotifyClient(settings.api_url, FreshLogin(token), Retrying.never())
+    api = SpotifyClient(settings, FreshLogin(token), Retrying.never())
     answers = list(api.pages(recently_played.PATH, limit=50))
     assert [len(answer.json["items"]) for answer in answers] == [50, 0]
     assert answers[0].json["next"] is not None

@@ -1,0 +1,53 @@
+"""Calls that Spotify asked to be spared: stored, so that every process stays away until then.
+
+A Retry-After of up to a day has been seen, and each call in vain counts against the quota. Spotify
+counts per app and groups its endpoints in ways that it does not publish, so a block is of one app
+and one endpoint.
+"""
+
+from datetime import timedelta
+
+from spotify_assets import times
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.errors import RateLimited
+from spotify_assets.spotify.retrying import LONGEST_WAIT_SECONDS
+from spotify_assets.spotify.state import State
+
+# The longest that was ever seen is 86,000 s; who asks for more is asked again once a day.
+LONGEST_BLOCK = timedelta(days=1)
+
+
+class Blocks:
+    """The blocks of the app that the settings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._state = State(settings.state_path)
+        self._client_id = settings.client_id
+        self._zone = settings.timezone
+
+    def check(self, endpoint: str) -> None:
+        """Return where the endpoint may be called.
+
+        Raises:
+            RateLimited: not yet; no call was made.
+        """
+        block = self._state.block(self._client_id, endpoint)
+        now = times.now_text()
+        # A clock that was set back would honour a block for longer than Spotify asked.
+        if block is not None and block.blocked_at <= now < block.blocked_until:
+            left = times.from_text(block.blocked_until) - times.from_text(now)
+            until = times.local(block.blocked_until, self._zone)
+            raise RateLimited(
+                f"Spotify asked us to stay away until {until} ({block.reason}), so it was not "
+                "called. Nothing is lost meanwhile as long as fewer than 50 plays pass.",
+                retry_after_seconds=int(left.total_seconds()),
+                reason=block.reason,
+            )
+
+    def keep(self, endpoint: str, error: RateLimited) -> None:
+        """Remember what Spotify asked for, where it is too long to be waited out."""
+        if error.retry_after_seconds > LONGEST_WAIT_SECONDS:
+            wish = timedelta(seconds=error.retry_after_seconds)
+            self._state.keep_block(
+                self._client_id, endpoint, min(wish, LONGEST_BLOCK), error.reason
+            )

@@ -1,0 +1,106 @@
+"""Sessions for all talk with Spotify: where the way goes, and that every exchange ends in time.
+
+requests' own timeouts are for one wait on the socket: headers or a body that drip byte by byte
+pass them for ever. Here each exchange, from its request to the last byte of its answer, has an end.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from spotify_assets.settings import is_loopback
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 10  # without a single byte
+EXCHANGE_SECONDS = 20
+SHORTEST_SECONDS = 0.01  # a deadline that has passed still is one
+
+SecondsLeft = Callable[[], float]
+
+
+def per_exchange() -> float:
+    """Each exchange has its own time: for whoever waits for the answer."""
+    return EXCHANGE_SECONDS
+
+
+def for_all_exchanges() -> SecondsLeft:
+    """All exchanges together have the time of one, from now on: for a poller that comes again."""
+    end = time.monotonic() + EXCHANGE_SECONDS
+    return lambda: max(end - time.monotonic(), SHORTEST_SECONDS)
+
+
+def prepare(
+    session: requests.Session,
+    base_url: str,
+    seconds_left: SecondsLeft,
+    retrying: Retry | int = 0,
+) -> None:
+    """Make the session fit for talk with the host of `base_url`."""
+    session.trust_env = not is_loopback(base_url)  # no proxy knows the way to 127.0.0.1
+    for prefix in ("https://", "http://"):
+        session.mount(prefix, TimedAdapter(seconds_left, retrying))
+
+
+class TimedAdapter(HTTPAdapter):
+    """Hangs up on an exchange that takes longer than there is time for it."""
+
+    def __init__(self, seconds_left: SecondsLeft, retrying: Retry | int = 0) -> None:
+        super().__init__(max_retries=retrying)
+        self._classes = {
+            "http": _timed(HTTPConnection, seconds_left),
+            "https": _timed(HTTPSConnection, seconds_left),
+        }
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The pool for a request, whose connections keep the time."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = self._classes[pool.scheme or "http"]
+        return pool
+
+
+def _timed(base: type[HTTPConnection], seconds_left: SecondsLeft) -> type[HTTPConnection]:
+    class Timed(base):  # type: ignore[misc, valid-type] # one class over each of the two
+        """A connection that is shut down when the time of its exchange is over."""
+
+        _alarm: threading.Timer | None = None
+        _hung_up = False
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            self._disarm()
+            self._hung_up = False
+            self._alarm = threading.Timer(seconds_left(), self._hang_up)
+            self._alarm.daemon = True
+            self._alarm.start()
+            super().request(*args, **kwargs)
+
+        def getresponse(self) -> Any:
+            response = super().getresponse()
+            if self._hung_up:  # http.client takes headers that break off for whole ones
+                raise TimeoutError
+            return response
+
+        def close(self) -> None:
+            self._disarm()
+            super().close()
+
+        def _disarm(self) -> None:
+            if self._alarm is not None:
+                self._alarm.cancel()
+
+        def _hang_up(self) -> None:
+            # Whoever reads meets the end of the stream. On a connection that idles in its pool
+            # it does no harm: urllib3 sees that it was dropped and makes another.
+            self._hung_up = True
+            if self.sock is not None:
+                with suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+
+    return Timed

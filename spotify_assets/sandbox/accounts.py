@@ -40,6 +40,8 @@ SCOPES = {
     "streaming": "Play music in your name",
 }
 NEVER_STORE = "no-store"
+INVALID_REDIRECT = "INVALID_CLIENT: Invalid redirect URI"
+INSECURE_REDIRECT = "INVALID_CLIENT: Insecure redirect URI"
 
 
 def blueprint(world: World) -> Blueprint:
@@ -92,23 +94,24 @@ def _scopes() -> tuple[str, ...]:
 
 
 def _refused_page(config: SandboxConfig) -> Response | None:
-    """A plain page, without any redirect, when the app asked wrongly; else None."""
+    """A page without any redirect when the app asked wrongly; else None."""
     problem = _problem(config)
     if problem is None:
         return None
-    response = make_response(problem, 400)
-    response.mimetype = "text/plain"
-    return response
+    asked = request.args.get("redirect_uri")
+    page = render_template(
+        "refused.html", problem=problem, asked=asked, redirect_uris=config.redirect_uris
+    )
+    return _page(page, 400)
 
 
 def _problem(config: SandboxConfig) -> str | None:
     asked = request.args
     method, challenge = asked.get("code_challenge_method"), asked.get("code_challenge")
-    redirect_uri = asked.get("redirect_uri", "")
+    redirect_problem = _redirect_problem(asked.get("redirect_uri", ""), config.redirect_uris)
     rules = (
         (asked.get("client_id") == config.client_id, "INVALID_CLIENT: Invalid client"),
-        (redirect_uri in config.redirect_uris, "INVALID_CLIENT: Invalid redirect URI"),
-        (_is_secure(redirect_uri), "INVALID_CLIENT: Insecure redirect URI"),
+        (redirect_problem is None, redirect_problem),
         (asked.get("response_type") == "code", "response_type must be code"),
         (SCOPES.keys() >= set(_scopes()), "INVALID_SCOPE: Invalid scope"),
         (
@@ -123,12 +126,26 @@ def _problem(config: SandboxConfig) -> str | None:
     return next((problem for holds, problem in rules if not holds), None)
 
 
-def _is_secure(redirect_uri: str) -> bool:
-    """Spotify's rule of 2025: https, or http to a loopback address written as a number."""
-    parts = urlsplit(redirect_uri)
-    if parts.hostname == "localhost":
-        return False
-    return parts.scheme != "http" or parts.hostname in ("127.0.0.1", "::1")
+def _redirect_problem(redirect_uri: str, registered: tuple[str, ...]) -> str | None:
+    """What is wrong about where the app wants to be called back.
+
+    Spotify's rules of 2025: https, or http to a loopback address written as a number and with a
+    port, which the dashboard asks for since 2026; `localhost` never. Schemes of an app's own are
+    let through. RFC 6749 forbids a fragment.
+    """
+    if redirect_uri not in registered:
+        return INVALID_REDIRECT
+    try:
+        parts = urlsplit(redirect_uri)
+        port = parts.port
+    except ValueError:
+        return INVALID_REDIRECT
+    host = parts.hostname or ""
+    is_web, is_loopback = parts.scheme in ("http", "https"), host in ("127.0.0.1", "::1")
+    if host.rstrip(".") == "localhost" or (parts.scheme == "http" and host and not is_loopback):
+        return INSECURE_REDIRECT
+    no_address = not parts.scheme or "#" in redirect_uri or (is_web and not host)
+    return INVALID_REDIRECT if no_address or (is_loopback and port is None) else None
 
 
 def _consent_page(world: World, problem: str | None = None) -> Response:
@@ -140,7 +157,11 @@ def _consent_page(world: World, problem: str | None = None) -> Response:
         listeners=world.listeners.values(),
         problem=problem,
     )
-    response = make_response(page, 400 if problem else 200)
+    return _page(page, 400 if problem else 200)
+
+
+def _page(page: str, status: int) -> Response:
+    response = make_response(page, status)
     response.headers["Cache-Control"] = NEVER_STORE
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

@@ -1,7 +1,7 @@
 """What Spotify does not have: the hand on the clock, and the truth about who played what.
 
-Belongs here: endpoints under `/sandbox` for demos and tests. Does not belong here: anything a
-client of Spotify could call.
+Belongs here: endpoints under `/sandbox` that tell the time and what really happened. Does not
+belong here: what goes wrong (`switches`), anything that a client of Spotify could call.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from flask import Blueprint, Response, jsonify, request
 from spotify_assets import times
 from spotify_assets.sandbox.listener import Play
 from spotify_assets.sandbox.world import World
+from spotify_assets.sandbox.world_faults import tells_short_plays
 
 
 def blueprint(world: World) -> Blueprint:
@@ -47,7 +48,7 @@ def blueprint(world: World) -> Blueprint:
         return read_clock()
 
     @admin.get("/plays")
-    def plays() -> Response:
+    def truth() -> Response:
         listener = world.listeners.get(request.args.get("listener", ""))
         if listener is None:
             return _refuse(f"listener must be one of: {', '.join(world.listeners)}")
@@ -58,7 +59,8 @@ def blueprint(world: World) -> Blueprint:
             return _refuse("start is missing")
         except ValueError as error:
             return _refuse(str(error))
-        return jsonify({"plays": [_truth(play) for play in listener.plays(start, end)]})
+        plays = listener.plays(start, end, tells_short_plays(world.faults))
+        return jsonify({"plays": [_truth(play) for play in plays]})
 
     return admin
 

@@ -28,7 +28,8 @@ def consent(authorize_url: str, listener: str, agree: bool = True) -> str:
         browser.trust_env = False  # a proxy knows no way to 127.0.0.1
         page = _ask(browser, "GET", authorize_url)
         if not page.ok:
-            raise ConsentError(f"the login page answers {page.status_code}: {page.text[:200]}")
+            refusal = _Form(page.text).title or page.text[:200]
+            raise ConsentError(f"the login page answers {page.status_code}: {refusal}")
         form = _Form(page.text)
         if listener not in form.listeners:
             known = ", ".join(form.listeners) or "nobody"
@@ -59,14 +60,23 @@ def _ask(
 
 
 class _Form(HTMLParser):
-    """The page's form: where it goes, and the people whom it offers."""
+    """The page's title and form: where it goes, and the people whom it offers."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.method, self.action, self.listeners = "GET", "", list[str]()
+        self.title, self._in_title = "", False
         self.feed(html)
 
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_title = False
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_title = tag == "title"
         named = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.method, self.action = named.get("method", "get").upper(), named.get("action", "")

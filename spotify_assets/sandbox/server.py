@@ -20,7 +20,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from spotify_assets.sandbox import accounts, admin, answer_faults, web_api
+from spotify_assets.sandbox import accounts, admin, answer_faults, switches, web_api
 from spotify_assets.sandbox.clock import Clock
 from spotify_assets.sandbox.faults import Faults
 from spotify_assets.sandbox.world import SandboxConfig, World
@@ -51,6 +51,7 @@ def _app_of(world: World) -> Flask:
     app.register_blueprint(accounts.blueprint(world))
     app.register_blueprint(web_api.blueprint(world))
     app.register_blueprint(admin.blueprint(world))
+    app.register_blueprint(switches.blueprint(world))
 
     @app.after_request
     def date(response: Response) -> Response:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from html import escape
+from html import escape, unescape
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,6 +28,19 @@ def refused(answer: requests.Response) -> tuple[str, str | None]:
     body = answer.json()
     assert body.keys() <= {"error", "error_description"}
     return body["error"], body.get("error_description")
+
+
+def refusing_page(answer: requests.Response) -> str:
+    """What a page that refuses says, in its title and in its heading."""
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Location" not in answer.headers
+    assert "<form" not in answer.text
+    title, heading = (
+        re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", answer.text) for tag in ("title", "h1")
+    )
+    assert title == heading
+    return unescape(str(title[0]))
 
 
 def test_requests_oauthlib_logs_in_with_pkce_and_refreshes(
@@ -131,9 +145,7 @@ def test_a_wrong_request_is_refused_on_a_page_and_never_redirected(
         allow_redirects=False,
         timeout=10,
     )
-    assert answer.status_code == 400
-    assert answer.text.startswith(message)
-    assert "Location" not in answer.headers
+    assert refusing_page(answer).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +165,8 @@ def test_a_redirect_uri_that_is_not_exactly_the_registered_one_is_refused(
 ) -> None:
     url = app.authorize_url(redirect_uri=variant.format(app.redirect_uri))
     answer = requests.get(url, timeout=10)
-    assert (answer.status_code, answer.text) == (400, "INVALID_CLIENT: Invalid redirect URI")
+    assert refusing_page(answer) == "INVALID_CLIENT: Invalid redirect URI"
+    assert app.redirect_uri in answer.text
 
 
 @pytest.mark.parametrize(
@@ -164,6 +177,9 @@ def test_a_redirect_uri_that_is_not_exactly_the_registered_one_is_refused(
         "http://LOCALHOST:8765/callback",
         "http://example.org/callback",
         "http://127.0.0.1.example.org/callback",
+        "http://localhost.:8765/callback",
+        "http://127.1:8765/callback",
+        "http://0.0.0.0:8765/callback",
     ],
 )
 def test_localhost_and_plain_http_are_refused_even_when_registered(
@@ -171,7 +187,39 @@ def test_localhost_and_plain_http_are_refused_even_when_registered(
 ) -> None:
     app = make_app(redirect_uris=(insecure,))
     answer = requests.get(app.authorize_url(redirect_uri=insecure), timeout=10)
-    assert (answer.status_code, answer.text) == (400, "INVALID_CLIENT: Insecure redirect URI")
+    assert refusing_page(answer) == "INVALID_CLIENT: Insecure redirect URI"
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        "http://127.0.0.1/callback",
+        "http://[::1]/callback",
+        "http://127.0.0.1:8765/callback#part",
+        "https:///callback",
+        "http://127.0.0.1:99999/callback",
+        "http://[::1/callback",
+        "callback",
+    ],
+)
+def test_what_the_dashboard_would_not_register_is_invalid_even_when_registered(
+    make_app: Callable[..., App], impossible: str
+) -> None:
+    app = make_app(redirect_uris=(impossible,))
+    answer = requests.get(app.authorize_url(redirect_uri=impossible), timeout=10)
+    assert refusing_page(answer) == "INVALID_CLIENT: Invalid redirect URI"
+
+
+def test_a_hostile_redirect_uri_is_shown_as_text(app: App) -> None:
+    answer = requests.get(app.authorize_url(redirect_uri=HOSTILE), timeout=10)
+    assert refusing_page(answer) == "INVALID_CLIENT: Invalid redirect URI"
+    assert "<script" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+
+
+def test_who_is_refused_on_the_page_learns_why(app: App) -> None:
+    with pytest.raises(ConsentError, match="answers 400: INVALID_CLIENT: Invalid client$"):
+        consent(app.authorize_url(client_id="another"), "mira")
 
 
 @pytest.mark.parametrize(

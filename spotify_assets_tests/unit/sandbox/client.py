@@ -68,6 +68,11 @@ class App:
         tokens: dict[str, Any] = answer.json()
         return tokens
 
+    def refresh(self, refresh_token: str) -> requests.Response:
+        return self.token(
+            client_id="sandbox-client", grant_type="refresh_token", refresh_token=refresh_token
+        )
+
     def get(self, path: str, token: str | None, **params: str | int) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self.sandbox.api_url}{path}"
@@ -75,6 +80,9 @@ class App:
 
     def recently_played(self, token: str, **params: str | int) -> requests.Response:
         return self.get("/me/player/recently-played", token, **params)
+
+    def admin(self, method: str, path: str, body: object = None) -> requests.Response:
+        return requests.request(method, f"{self.sandbox.url}/sandbox/{path}", json=body, timeout=10)
 
     def plays(self, listener: str, start: str, **params: str) -> list[dict[str, Any]]:
         answer = requests.get(

@@ -39,5 +39,8 @@ def app(_app: App) -> Iterator[App]:
     """An app at a sandbox whose clock stands at NOW. Shared: every test leaves it so again."""
     _app.callbacks.clear()
     yield _app
+    _app.sandbox.faults.off()
+    _app.sandbox.rotation = False
+    _app.sandbox.not_listed = ()
     _app.sandbox.clock.speed = 0
     _app.sandbox.clock.set(NOW)

@@ -122,6 +122,12 @@ def _retry_later(response: Response, values: Values) -> Response:
     return response
 
 
+def _empty(status: int) -> Response:
+    response = Response(b"", status)
+    del response.headers["Content-Type"]
+    return response
+
+
 def _truncated(response: Response, values: Values, stopping: threading.Event) -> Response:
     body = response.get_data()
     response.set_data(body[: len(body) // 2])
@@ -290,9 +296,7 @@ ANSWER_FAULTS = (
         "502 with an HTML page",
         lambda _: Response(A_PAGE.format("502 Bad Gateway"), 502, content_type=HTML),
     ),
-    _answer(
-        "server_error_empty", "503 without a body", lambda _: Response(b"", 503, content_type="")
-    ),
+    _answer("server_error_empty", "503 without a body", lambda _: _empty(503)),
     _answer("server_error_json", "500 in the API's error form", _error(500, "Server error")),
     _answer(
         "truncated",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import socket
 import sqlite3
 import sys
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,8 +24,10 @@ from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import login as login_module
 from spotify_assets.spotify.errors import BadAnswer, Forbidden, LoginFailed, SpotifyError
+from spotify_assets.spotify.landing import look
 from spotify_assets.spotify.login import login
-from spotify_assets.spotify.state import Account, Identity, State
+from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.spotify.state import Account, EndedLogin, Identity, State
 from spotify_assets.spotify.token_store import TokenStore
 
 if TYPE_CHECKING:
@@ -474,3 +478,169 @@ def test_a_stable_id_tells_users_of_one_name_apart(state: State) -> None:
             replace(IDENTITY, spotify_account_id="other"), None, "2026-02-01T00:00:00.000Z"
         )
     assert len(state.accounts()) == 1
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_of_two_logins_at_once_the_second_is_told_of_the_first(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    def agree_twice(_: str) -> None:
+        with pytest.raises(LoginFailed, match="Another login is under way.*spotify-assets login"):
+            login(settings, state, store, open_browser=lambda _: pytest.fail("opened a browser"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(LoginFailed, match="interrupted"):
+        login(settings, state, store, open_browser=agree_twice)
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_an_interrupted_login_says_what_may_have_been_in_the_way(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(LoginFailed, match="interrupted.*spotify-assets login") as caught:
+        login(settings, state, store, open_browser=interrupt)
+    assert settings.redirect_uri in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interruption_that_comes_too_late_undoes_nothing(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    def agree_and_interrupt(address: str) -> None:
+        consent(address, "mira")
+        raise KeyboardInterrupt
+
+    account = login(settings, state, store, open_browser=agree_and_interrupt)
+    assert state.accounts() == [account]
+    assert store.load("mira") is not None
+
+
+@pytest.mark.parametrize("outcome", [False, webbrowser.Error("none")])
+def test_without_a_browser_the_person_is_asked_to_open_the_address(
+    outcome: bool | Exception,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+
+    def cannot_open(_: str) -> bool:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr("webbrowser.open", cannot_open)
+
+    def person(text: str) -> None:
+        said.append(text)
+        if "No browser could be opened" in text:
+            consent(said[0].split()[-1], "mira")
+
+    assert login(settings, state, store, tell=person).account_id == "mira"
+
+
+def page_of(query: dict[str, str], settings: Settings, state: State, store: TokenStore) -> str:
+    """The page that a browser shows which comes back with this answer."""
+    pages: list[str] = []
+
+    def answer(address: str) -> None:
+        asked = {"state": state_of(address), **query}
+        pages.append(requests.get(settings.redirect_uri, params=asked, timeout=10).text)
+
+    with pytest.raises(LoginFailed) as caught:
+        login(settings, state, store, open_browser=answer)
+    (page,) = pages
+    assert html.escape(str(caught.value)) in page
+    return page
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize(
+    "query", [{"error": "access_denied"}, {"state": "x"}, {"code": "used-before"}, {}]
+)
+def test_the_page_in_the_browser_says_what_the_terminal_says(
+    query: dict[str, str], settings: Settings, state: State, store: TokenStore
+) -> None:
+    page = page_of(query, settings, state, store)
+    assert "<h1>Not connected</h1>" in page
+    assert "used-before" not in page
+
+
+def test_the_page_in_the_browser_says_who_is_connected(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    pages: list[requests.Response] = []
+
+    def person(address: str) -> None:
+        final = agreed(address)
+        pages.extend(requests.get(final, timeout=10) for _ in range(2))  # opened again, too
+
+    login(settings, state, store, open_browser=person)
+    for page in pages:
+        assert page.status_code == 200
+        assert "mira is connected" in page.text
+        assert page.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("Authorization code expired", "straight back"),
+        ("Invalid authorization code", "used before"),
+        ("Invalid redirect URI", "Add http://127.0.0.1:.*in the app's settings"),
+        ("Something new", "Compare SPOTIFY_CLIENT_ID"),
+    ],
+)
+def test_each_refusal_of_a_code_has_its_own_next_step(
+    words: str,
+    advice: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+) -> None:
+    sandbox.faults.on("invalid_grant", description=words, times=1)
+    with pytest.raises(LoginFailed, match=f"{words}.*{advice}.*spotify-assets login"):
+        login(settings, state, store, open_browser=lambda url: consent(url, "mira"))
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+def test_who_is_not_on_the_apps_list_is_told_where_that_is(
+    sandbox: Sandbox, settings: Settings, state: State, store: TokenStore
+) -> None:
+    sandbox.not_listed = ("mira",)
+    try:
+        with pytest.raises(Forbidden, match="not on the app's list.*User Management"):
+            login(settings, state, store, open_browser=lambda url: consent(url, "mira"))
+    finally:
+        sandbox.not_listed = ()
+
+
+def test_a_death_between_token_and_account_leaves_a_login_that_works(
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    log_in: LogIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The account still says that its login has ended; the token on disk is the newer one."""
+    log_in("mira")
+    token = store.load("mira")
+    assert token is not None
+    state.end_login("mira", EndedLogin(token.authorized_at, "revoked"))
+
+    def die(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "attach", die)
+        with pytest.raises(MemoryError):
+            log_in("mira")
+    assert look(settings, state, "mira", Retrying.never()).error is None
+    assert not state.accounts()[0].needs_login

@@ -1,20 +1,20 @@
 """The faults of answers: what a client may get instead of what it asked for, or of its half.
 
-Belongs here: the table of these faults, what each makes of an answer, and the one place where
-they are applied. Does not belong here: which are on (`faults`), what there is to tell
+Belongs here: the table of these faults, and the one place where they are applied. Does not belong
+here: which are on (`faults`), what becomes of a real answer (`damage`), what there is to tell
 (`world_faults`).
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 
+from spotify_assets.sandbox import damage
 from spotify_assets.sandbox.errors import (
     accounts_error,
     api_error,
@@ -47,10 +47,6 @@ ACCOUNTS_CODES = {
 
 Instead = Callable[[Values], Response]
 Altered = Callable[[Response, Values, threading.Event], Response]
-
-
-class Reset(ConnectionError):
-    """The connection is to be reset: the peer gets a TCP RST and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -126,59 +122,6 @@ def _empty(status: int) -> Response:
     response = Response(b"", status)
     del response.headers["Content-Type"]
     return response
-
-
-def _truncated(response: Response, values: Values, stopping: threading.Event) -> Response:
-    body = response.get_data()
-    response.set_data(body[: len(body) // 2])
-    return response
-
-
-def _cut_off(response: Response, values: Values, stopping: threading.Event) -> Response:
-    body = response.get_data()
-    return _in_pieces(response, iter([body[: len(body) // 2]]))
-
-
-def _slow(response: Response, values: Values, stopping: threading.Event) -> Response:
-    body = response.get_data()
-
-    def pieces() -> Iterator[bytes]:
-        _wait(values["seconds"], stopping)
-        yield body
-
-    return _in_pieces(response, pieces())
-
-
-def _dripping(response: Response, values: Values, stopping: threading.Event) -> Response:
-    body = response.get_data()
-
-    def pieces() -> Iterator[bytes]:
-        start, each = time.monotonic(), values["seconds"] / max(len(body), 1)
-        for place in range(len(body)):
-            _wait(start + each * (place + 1) - time.monotonic(), stopping)
-            yield body[place : place + 1]
-
-    return _in_pieces(response, pieces())
-
-
-def _reset(response: Response, values: Values, stopping: threading.Event) -> Response:
-    def piece() -> bytes:
-        raise Reset
-
-    return _in_pieces(response, iter(piece, None))  # raises where the server asks for the body
-
-
-def _in_pieces(response: Response, pieces: Iterator[bytes]) -> Response:
-    """The answer with its own length, whatever comes of its body."""
-    response.headers["Content-Length"] = str(len(response.get_data()))
-    response.response = pieces
-    return response
-
-
-def _wait(seconds: float, stopping: threading.Event) -> None:
-    """Wait, in real seconds. Raises Reset as soon as the sandbox stops."""
-    if stopping.wait(max(seconds, 0)):
-        raise Reset
 
 
 def _text(value: Any) -> bool:
@@ -301,12 +244,12 @@ ANSWER_FAULTS = (
     _answer(
         "truncated",
         "the real answer, its body cut in the middle, its Content-Length that of the cut",
-        altered=_truncated,
+        altered=damage.truncated,
     ),
     _answer(
         "cut_off",
         "the real answer, its connection closed half-way through the body",
-        altered=_cut_off,
+        altered=damage.cut_off,
     ),
     _answer(
         "other_shape",
@@ -319,22 +262,24 @@ ANSWER_FAULTS = (
         "200 with an HTML page, as a hotel's network gives",
         lambda _: Response(A_PAGE.format("Welcome"), 200, content_type=HTML),
     ),
-    _answer("slow", "the real answer, after some real seconds", altered=_slow, seconds=SECONDS),
+    _answer(
+        "slow", "the real answer, after some real seconds", altered=damage.slow, seconds=SECONDS
+    ),
     _answer(
         "dripping",
         "the real answer, its body byte by byte over some real seconds",
-        altered=_dripping,
+        altered=damage.dripping,
         seconds=SECONDS,
     ),
     _answer(
         "reset",
         "the connection is reset (TCP RST) and the request not done",
-        lambda values: _reset(Response(), values, threading.Event()),
+        lambda values: damage.reset(Response(), values, threading.Event()),
     ),
     _answer(
         "answer_lost",
         "the request is done, then the connection is reset instead of an answer",
-        altered=_reset,
+        altered=damage.reset,
     ),
     _answer(
         "invalid_grant",

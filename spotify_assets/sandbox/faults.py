@@ -71,7 +71,8 @@ class Faults:
         since, lasts = self._clock.now(), fault.lasts(values)
         with self._lock:
             self._on.pop(name, None)  # so that it takes its place behind the others
-            self._on[name] = Switched(fault, values, since, since + lasts if lasts else None)
+            until = None if lasts is None else since + lasts
+            self._on[name] = Switched(fault, values, since, until)
 
     def off(self, name: str | None = None) -> None:
         """Switch a fault off, or all of them. Raises ValueError when there is no such fault."""
@@ -96,7 +97,7 @@ class Faults:
                 values = switched.values
                 if "path" not in values or not path.startswith(values["path"]):
                     continue  # what has no path is a fault of the world
-                if values["listener"] not in (None, listener()):
+                if values["listener"] is not None and values["listener"] != listener():
                     continue
                 if values["times"] is not None:
                     self._count(name, switched)

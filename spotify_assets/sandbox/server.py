@@ -20,7 +20,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from spotify_assets.sandbox import accounts, admin, answer_faults, switches, web_api
+from spotify_assets.sandbox import accounts, admin, answer_faults, damage, switches, web_api
 from spotify_assets.sandbox.clock import Clock
 from spotify_assets.sandbox.faults import Faults
 from spotify_assets.sandbox.world import SandboxConfig, World
@@ -176,7 +176,7 @@ class _RequestHandler(WSGIRequestHandler):
         self, error: BaseException, environ: dict[str, Any] | None = None
     ) -> None:
         """Reset the connection where that is the answer; others have dropped it themselves."""
-        if isinstance(error, answer_faults.Reset):
+        if isinstance(error, damage.Reset):
             # To linger for no second makes a close a TCP RST. The socket's own end would come too
             # late: the server first says goodbye with a FIN, and that is what a client would see.
             no_goodbye = struct.pack("ii", 1, 0)

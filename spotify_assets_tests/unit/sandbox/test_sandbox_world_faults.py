@@ -144,6 +144,11 @@ def test_a_frozen_list_thaws_by_itself_after_its_hours(busy: App) -> None:
     assert busy.sandbox.faults.get("frozen") is None
 
 
+def test_a_list_that_is_frozen_for_no_time_is_not_frozen(busy: App) -> None:
+    busy.sandbox.faults.on("frozen", hours=0)
+    assert told_at(busy, NOW + 3 * HOUR) == truth(busy)[:50]
+
+
 def test_a_frozen_list_tells_nothing_that_has_not_happened(busy: App) -> None:
     busy.sandbox.faults.on("frozen")
     assert told_at(busy, NOW - 5 * HOUR) == truth(busy)[:50]

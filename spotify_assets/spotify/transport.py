@@ -71,36 +71,33 @@ def _timed(base: type[HTTPConnection], seconds_left: SecondsLeft) -> type[HTTPCo
         """A connection that is shut down when the time of its exchange is over."""
 
         _alarm: threading.Timer | None = None
+        _answering: socket.socket | None = None
         _hung_up = False
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            self._disarm()
-            self._hung_up = False
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._answering, self._hung_up = None, False
             self._alarm = threading.Timer(seconds_left(), self._hang_up)
             self._alarm.daemon = True
             self._alarm.start()
             super().request(*args, **kwargs)
 
         def getresponse(self) -> Any:
+            # http.client lets go of it where the answer is the connection's last, body unread.
+            self._answering = self.sock
             response = super().getresponse()
             if self._hung_up:  # http.client takes headers that break off for whole ones
                 raise TimeoutError
             return response
 
-        def close(self) -> None:
-            self._disarm()
-            super().close()
-
-        def _disarm(self) -> None:
-            if self._alarm is not None:
-                self._alarm.cancel()
-
         def _hang_up(self) -> None:
-            # Whoever reads meets the end of the stream. On a connection that idles in its pool
-            # it does no harm: urllib3 sees that it was dropped and makes another.
+            # Whoever reads meets the end of the stream. Where the exchange is over it does no harm:
+            # the socket is closed, or urllib3 sees that it was dropped and opens another.
             self._hung_up = True
-            if self.sock is not None:
+            waiting_on = self._answering or self.sock
+            if waiting_on is not None:
                 with suppress(OSError):
-                    self.sock.shutdown(socket.SHUT_RDWR)
+                    waiting_on.shutdown(socket.SHUT_RDWR)
 
     return Timed

@@ -283,10 +283,12 @@ def drip(started: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
     "started",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nX-Endless: ",
         b"HTTP/1.1 ",
     ],
-    ids=["body", "header", "status"],
+    ids=["body", "HTTP/1.0", "last of its connection", "header", "status"],
 )
 def test_an_answer_that_drips_ends_at_a_deadline(
     started: bytes, serve: Serve, client: NewClient, monkeypatch: pytest.MonkeyPatch

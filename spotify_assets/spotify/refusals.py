@@ -4,6 +4,7 @@ Spotify refuses in JSON, plain text, HTML and with nothing at all; each becomes 
 """
 
 import json
+import re
 
 import requests
 
@@ -19,6 +20,7 @@ from spotify_assets.spotify.errors import (
 from spotify_assets.spotify.retrying import retry_after_seconds
 
 LONGEST_REASON = 200  # characters of what Spotify says in an error
+MAY_BE_A_TOKEN = re.compile(r"[\w~+=-]{32,}")  # Spotify's have over a hundred letters, its ids 22
 
 # A 403 is told apart by words in its message alone (seen until September 2026).
 FORBIDDEN = {
@@ -82,6 +84,11 @@ def _error_body(text: str) -> tuple[str, str]:
 
 
 def line(words: object) -> str:
-    """Spotify's words as one short line: printed and stored, which takes no lone surrogate."""
-    text = " ".join(str(words or "")[:LONGEST_REASON].split())
+    """Spotify's words as one short line, fit to be printed and stored.
+
+    Without a lone surrogate, which no database takes, and without what may be a token that the
+    words quote.
+    """
+    text = MAY_BE_A_TOKEN.sub("…", str(words or ""))
+    text = " ".join(text[:LONGEST_REASON].split())
     return "".join(filter(str.isprintable, text))

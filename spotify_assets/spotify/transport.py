@@ -86,7 +86,7 @@ def _timed(base: type[HTTPConnection], seconds_left: SecondsLeft) -> type[HTTPCo
         def getresponse(self) -> Any:
             # http.client lets go of it where the answer is the connection's last, body unread.
             self._answering = self.sock
-            response = super().getresponse()
+            response = None if self._hung_up else super().getresponse()
             if self._hung_up:  # http.client takes headers that break off for whole ones
                 raise TimeoutError
             return response

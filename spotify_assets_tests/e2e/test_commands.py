@@ -5,10 +5,12 @@ import re
 import socket
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from spotify_assets import times
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets_tests.support import User, contents, sandbox, user_of
@@ -85,6 +87,23 @@ def test_accounts_lists_logins_for_a_person_and_for_a_program(refreshed_user: Us
     answer = json.loads(refreshed_user.run("accounts", "--json").stdout)
     assert [account["account_id"] for account in answer["accounts"]] == ["jonas", "mira"]
     assert all(account["last_look_at"] for account in answer["accounts"])
+
+
+def test_a_login_that_ends_within_the_week_is_told_by_accounts_and_by_refresh(user: User) -> None:
+    user.log_in("mira")
+    assert user.run("refresh").stderr == ""
+    (account,) = json.loads(user.run("accounts", "--json").stdout)["accounts"]
+    assert (account["login_warning"], account["needs_login"]) == (None, False)
+    assert 180 < account["login_days_left"] <= 184
+    with closing(sqlite3.connect(user.settings.state_path)) as connection, connection:
+        ends_at = times.to_text(datetime.now(UTC) + timedelta(days=6, hours=1))
+        connection.execute("update accounts set login_ends_at = ?", (ends_at,))
+    words = f"mira: this login ends within 7 days, on {ends_at[:10]}. Run: spotify-assets login"
+    assert words in user.run("accounts").stdout
+    (account,) = json.loads(user.run("accounts", "--json").stdout)["accounts"]
+    assert (account["login_warning"], account["login_days_left"]) == (words, 7)
+    done = user.run("refresh")
+    assert (done.returncode, done.stderr) == (0, f"Warning: {words}\n")
 
 
 def test_a_play_that_view_shows_is_traced_to_its_account(refreshed_user: User) -> None:

@@ -81,7 +81,7 @@ def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
     names = {
         (key.asset_key.to_user_string(), key.name) for key in layer.asset_graph.asset_check_keys
     }
-    for check in ("contract", "sums", "newest_play_age", "every_account_was_read"):
+    for check in ("contract", "sums", "newest_play_age", "every_account_was_read", "logins_last"):
         assert ("raw/recently_played", check) in names
     assert ("fct_plays", "unique_fct_plays_play_id") in names
     assert ("raw/recently_played", "source_unique_raw_recently_played_row_key") in names

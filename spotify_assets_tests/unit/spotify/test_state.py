@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -146,3 +148,15 @@ def test_looks_of_many_accounts_at_once_all_land(path: Path) -> None:
         list(threads.map(look, names))
     assert [account.account_id for account in state.accounts()] == names
     assert len(state.page_ids()) == 8
+
+
+def test_a_database_of_an_earlier_version_gets_the_tables_that_it_lacks(
+    state: State, path: Path
+) -> None:
+    before = state.accounts()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("drop table login_troubles")
+        connection.execute("drop table blocked_calls")
+    assert State(path).accounts() == before
+    assert State(path).block("an-app", "me") is None
+    assert State(path).ended_login("mira") is None

@@ -1,4 +1,4 @@
-"""`state.db`: accounts and landed pages, what must never wait behind a build.
+"""`state.db`: accounts, landed pages and blocks, what must never wait behind a build.
 
 A database of its own, so that a look is committed in milliseconds while a model is being built
 in the warehouse. Nothing here knows what a play is.
@@ -12,27 +12,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    case,
-    delete,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, case, delete, insert, inspect, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import database, times
+from spotify_assets.spotify.tables import (
+    accounts,
+    blocked_calls,
+    landed_pages,
+    login_troubles,
+    metadata,
+)
 
 # Spotify ends every login six months after its owner agreed; refreshing does not extend that
 # (Spotify's announcement of 2026-06-18). No answer tells the date, so we keep our own.
@@ -40,54 +30,6 @@ LOGIN_LASTS = relativedelta(months=6)
 # Spotify said "Insufficient client scope" in error, and answered the next call with the same token
 # (SpotifyStatsTracker, 2026-08): only so many in a row, with no answer between them, are believed.
 SCOPE_REFUSALS_BELIEVED = 3
-
-metadata = MetaData()
-
-accounts = Table(
-    "accounts",
-    metadata,
-    Column("account_id", Text, primary_key=True),
-    Column("spotify_id", Text),
-    Column("spotify_account_id", Text),
-    Column("display_name", Text),
-    Column("authorized_at", Text),
-    Column("login_ends_at", Text),
-    Column("last_look_at", Text),
-    Column("last_look_error", Text),
-)
-
-landed_pages = Table(
-    "landed_pages",
-    metadata,
-    Column("page_number", Integer, primary_key=True),
-    Column("page_id", Text, nullable=False, unique=True),
-    Column("account_id", Text, ForeignKey("accounts.account_id"), nullable=False),
-    Column("landed_at", Text, nullable=False),
-    Column("answered_at", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Index("landed_pages_by_account", "account_id", "page_number"),
-)
-
-# What speaks against a login; the row goes with the next answered look and the next login.
-login_troubles = Table(
-    "login_troubles",
-    metadata,
-    Column("account_id", Text, ForeignKey("accounts.account_id"), primary_key=True),
-    Column("ended_login", Text, comment="authorized_at of the login that Spotify has ended"),
-    Column("ended_because", Text, comment="Spotify's words"),
-    Column("scope_refusals", Integer, nullable=False, default=0, comment="in a row"),
-)
-
-blocked_calls = Table(
-    "blocked_calls",
-    metadata,
-    Column("client_id", Text),
-    Column("endpoint", Text, comment="path below the API's address, or api/token"),
-    Column("blocked_at", Text, nullable=False),
-    Column("blocked_until", Text, nullable=False),
-    Column("reason", Text, nullable=False, comment="Spotify's words"),
-    PrimaryKeyConstraint("client_id", "endpoint"),
-)
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def test_an_account_that_was_never_logged_in_is_not_asked(
 ) -> None:
     state.attach(Identity("mira", None, None), None, "2026-01-15T10:00:00.000Z")
     from spotify_assets import database
-    from spotify_assets.spotify.state import accounts
+    from spotify_assets.spotify.tables import accounts
 
     with database.writer(settings.state_path).begin() as connection:
         connection.execute(accounts.insert().values(account_id="imported"))

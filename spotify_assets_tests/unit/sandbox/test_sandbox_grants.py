@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
+from spotify_assets.sandbox import tokens as token_endpoint
+from spotify_assets.sandbox.grants import Grant
 from spotify_assets_tests.unit.sandbox.client import App
 
 MS = timedelta(milliseconds=1)
@@ -116,6 +119,24 @@ def test_of_many_refreshes_of_one_token_at_once_only_one_succeeds(app: App) -> N
     assert len(won) == 1
     assert {dead(answer) for answer in answers if answer not in won} == {"Refresh token revoked"}
     assert app.refresh(won[0].json()["refresh_token"]).status_code == 200
+
+
+def test_two_refreshes_that_both_found_the_token_alive_do_not_both_succeed(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.sandbox.rotation = True
+    token = app.log_in()["refresh_token"]
+    both = threading.Barrier(2)
+    check = token_endpoint._require_secret_or_pkce
+
+    def meet_and_check(grant: Grant, has_secret: bool) -> None:
+        both.wait(10)
+        check(grant, has_secret)
+
+    monkeypatch.setattr(token_endpoint, "_require_secret_or_pkce", meet_and_check)
+    with ThreadPoolExecutor(2) as together:
+        answers = list(together.map(lambda _: app.refresh(token).status_code, range(2)))
+    assert sorted(answers) == [200, 400]
 
 
 def test_a_refresh_with_wrong_credentials_spends_no_token(app: App) -> None:

@@ -9,11 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
 from spotify_assets.warehouse.warehouse import Warehouse
-from spotify_assets_tests.support import User, need_tool, sandbox, user_of, wait_for
+from spotify_assets_tests.support import User, sandbox, user_of, wait_for
 
 EXPANDED = "expanded=global%40global%3Araw%2Cglobal%40global%3Astaging%2Cglobal%40global%3Amarts"
 
@@ -43,13 +43,10 @@ def answers(url: str) -> bool:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    chromium = need_tool("chromium", "the test looks at the UI in a real browser")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser.new_page(viewport={"width": 1800, "height": 800})
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1800, "height": 800})
+    yield opened
+    opened.close()
 
 
 def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(

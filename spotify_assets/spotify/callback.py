@@ -3,12 +3,13 @@
 Knows HTTP and the page that the person sees. What an answer is good for is `login`'s part.
 """
 
+import errno
 import html
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from spotify_assets.settings import LOOPBACK_HOSTS
 from spotify_assets.spotify.errors import LoginFailed
@@ -16,7 +17,7 @@ from spotify_assets.spotify.errors import LoginFailed
 POLL_SECONDS = 0.05  # how long the end of a login waits for its server
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>spotify-assets</title>
+<title>{title}: spotify-assets</title>
 <style>
   :root {{ color-scheme: light dark }}
   body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto;
@@ -56,12 +57,12 @@ def served(redirect_uri: str, take: Take) -> Iterator[None]:
             "Spotify no longer accepts localhost: use http://127.0.0.1:8765/callback as "
             "SPOTIFY_REDIRECT_URI and in the app's settings."
         )
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or port is None:
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or not port:
         yield
         return
 
     # Flask costs 0.3 s of start-up that no other command should pay.
-    from flask import Flask, Response, request
+    from flask import Flask, Response, abort, request
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Quiet(WSGIRequestHandler):
@@ -73,8 +74,12 @@ def served(redirect_uri: str, take: Take) -> Iterator[None]:
 
     app = Flask(__name__)
 
-    @app.get(parts.path or "/")
-    def _callback() -> Response:
+    @app.get("/", defaults={"path": ""})
+    @app.get("/<path:path>")
+    def _callback(path: str) -> Response:
+        # Not a route of its own: a redirect URI's path may hold what a route takes for a variable.
+        if f"/{path}" != unquote(parts.path or "/"):
+            abort(404)
         connected, text, then = take(request.url)
         title = "Connected" if connected else "Not connected"
         page = PAGE.format(title=title, text=html.escape(text))
@@ -108,8 +113,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            problem = f"Port {port} is taken"
+        else:
+            problem = f"We may not listen at {host}, port {port} ({error.strerror})"
         raise LoginFailed(
-            f"Port {port} is taken, so Spotify's answer could not reach us. End what uses "
-            "it, or change SPOTIFY_REDIRECT_URI here and in the app's settings."
+            f"{problem}, so Spotify's answer could not reach us. End what uses it, or change "
+            "SPOTIFY_REDIRECT_URI here and in the app's settings."
         ) from None

@@ -24,6 +24,7 @@ from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.errors import BadAnswer, LoginFailed, SpotifyError
 from spotify_assets.spotify.oauth import OAuthApp
+from spotify_assets.spotify.refusals import line
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, Identity, State
 from spotify_assets.spotify.token_store import Token, TokenStore
@@ -97,34 +98,29 @@ class _Attempt:
         self._session, self._address, self._state_sent = self._app.authorization_request()
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._first = threading.Lock()
+        self._is_over = False
         self._outcome: Future[Account] | None = None
         self._answered: queue.Queue[Future[Account]] = queue.Queue()
 
     def run(
         self, open_browser: Callable[[str], object] | None, tell: Callable[[str], object]
     ) -> Account:
-        with self._worker:
+        with self._worker, callback.served(self._settings.redirect_uri, self._take):
             try:
-                with callback.served(self._settings.redirect_uri, self._take):
-                    if open_browser is None:
-                        self._ask_person(tell)
-                    else:
-                        open_browser(self._address)
-                    return self._answered.get(timeout=WAIT_SECONDS).result()
+                if open_browser is None:
+                    self._ask_person(tell)
+                else:
+                    open_browser(self._address)
+                return self._answered.get(timeout=WAIT_SECONDS).result()
             except queue.Empty:
-                raise LoginFailed(
-                    f"Nobody agreed within {WAIT_SECONDS // 60} minutes. {self._hint} "
-                    "Then run: spotify-assets login"
-                ) from None
+                why = f"Nobody agreed within {WAIT_SECONDS // 60} minutes."
             except KeyboardInterrupt:
-                pass
-        # The worker has ended: what it had begun is done, or failed for a reason of its own.
-        if self._outcome is not None:
-            return self._outcome.result()
-        raise LoginFailed(
-            f"The login was interrupted; nothing was stored or changed. {self._hint} "
-            "Then run: spotify-assets login"
-        )
+                why = "The login was interrupted; nothing was stored or changed."
+            with self._first:
+                self._is_over = self._outcome is None
+            if not self._is_over:  # what has begun is finished, and the browser gets its page
+                return self._answered.get().result()
+            raise LoginFailed(f"{why} {self._hint} Then run: spotify-assets login")
 
     @property
     def _hint(self) -> str:
@@ -133,6 +129,8 @@ class _Attempt:
     def _take(self, answer: str) -> tuple[bool, str, Callable[[], None]]:
         """Finish the login with the first final address that comes; say what came of it."""
         with self._first:
+            if self._is_over:
+                return False, "Nobody waits for this answer any more.", lambda: None
             if self._outcome is None:
                 self._outcome = self._worker.submit(self._finish, answer)
         outcome = self._outcome
@@ -145,7 +143,12 @@ class _Attempt:
 
     def _finish(self, answer: str) -> Account:
         token = self._app.exchange(self._session, _code(answer, self._state_sent))
-        identity = _identity(SpotifyClient(self._settings, FreshLogin(token), Retrying.patient()))
+        try:
+            client = SpotifyClient(self._settings, FreshLogin(token), Retrying.patient())
+            identity = _identity(client)
+        except SpotifyError as error:
+            error.args = (f"{error} This login was not finished. Run: spotify-assets login",)
+            raise
         try:
             return self._keep(token, identity)
         except ValueError as error:
@@ -162,12 +165,21 @@ class _Attempt:
 
     def _ask_person(self, tell: Callable[[str], object]) -> None:
         tell(f"Agree in your browser:\n\n  {self._address}\n")
+        # In threads, since either may take for ever: some browsers end only when they are closed.
+        if _has_screen():
+            threading.Thread(target=self._open_browser, args=(tell,), daemon=True).start()
+        threading.Thread(target=self._read_pasted, args=(tell,), daemon=True).start()
         tell(
             "On a machine without a browser: open it elsewhere, agree, paste the final address.\n"
             f"{self._hint}"
         )
-        threading.Thread(target=self._read_pasted, args=(tell,), daemon=True).start()
-        if _has_screen() and not _open(self._address):
+
+    def _open_browser(self, tell: Callable[[str], object]) -> None:
+        try:
+            opened = webbrowser.open(self._address)
+        except (webbrowser.Error, ValueError):  # BROWSER may be no command line
+            opened = False
+        if not opened:
             tell("No browser could be opened: open the address above yourself.")
 
     def _read_pasted(self, tell: Callable[[str], object]) -> None:
@@ -175,9 +187,9 @@ class _Attempt:
         rest = ""
         while chunk := _read_standard_input():
             *lines, rest = (rest + chunk).split("\n")
-            for line in filter(str.strip, lines):
-                if "state=" in line:
-                    self._take_pasted(line)
+            for text in filter(str.strip, lines):
+                if "state=" in text:
+                    self._take_pasted(text)
                     return
                 tell(
                     "That is not the final address: it holds a state. Paste the browser's whole "
@@ -195,7 +207,7 @@ def _identity(client: SpotifyClient) -> Identity:
     profile = client.get(PROFILE).json
     user_id = _text(profile.get("id"))
     if not user_id:
-        raise BadAnswer("Spotify did not say who logged in. Run: spotify-assets login")
+        raise BadAnswer("Spotify did not say who logged in.")
     return Identity(user_id, _text(profile.get("account_id")), _text(profile.get("display_name")))
 
 
@@ -220,7 +232,7 @@ def _code(answer: str, state_sent: str) -> str:
         )
     if "error" in parameters:
         raise LoginFailed(
-            f"Spotify reports {parameters['error']!r}: access was not granted. "
+            f"Spotify reports {line(parameters['error'])!r}: access was not granted. "
             "Run spotify-assets login again and choose Agree."
         )
     if "code" not in parameters:
@@ -232,13 +244,6 @@ def _has_screen() -> bool:
     # Without one, webbrowser would start a text browser inside this terminal.
     screens = {"DISPLAY", "WAYLAND_DISPLAY"}
     return sys.platform in ("darwin", "win32") or bool(screens & os.environ.keys())
-
-
-def _open(address: str) -> bool:
-    try:
-        return webbrowser.open(address)
-    except webbrowser.Error:
-        return False
 
 
 def _read_standard_input() -> str:

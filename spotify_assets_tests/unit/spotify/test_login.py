@@ -518,7 +518,7 @@ def test_an_interruption_that_comes_too_late_undoes_nothing(
     assert store.load("mira") is not None
 
 
-@pytest.mark.parametrize("outcome", [False, webbrowser.Error("none")])
+@pytest.mark.parametrize("outcome", [False, webbrowser.Error("none"), ValueError("a quote")])
 def test_without_a_browser_the_person_is_asked_to_open_the_address(
     outcome: bool | Exception,
     settings: Settings,
@@ -644,3 +644,69 @@ def test_a_death_between_token_and_account_leaves_a_login_that_works(
             log_in("mira")
     assert look(settings, state, "mira", Retrying.never()).error is None
     assert not state.accounts()[0].needs_login
+
+
+@pytest.mark.parametrize("path", ["/my%20place", "/<name>/%E2%80%B9", "/", "/a/b/"])
+def test_a_redirect_uri_is_served_whatever_its_path_holds(
+    path: str, settings: Settings, state: State, store: TokenStore
+) -> None:
+    origin = settings.redirect_uri.removesuffix("/callback")
+    settings = replace(settings, redirect_uri=f"{origin}{path}")
+    seen: list[int] = []
+
+    def answer(address: str) -> None:
+        query = {"error": "access_denied", "state": state_of(address)}
+        elsewhere = requests.get(f"{origin}/elsewhere", params=query, timeout=10)
+        final = requests.get(settings.redirect_uri, params=query, timeout=10)
+        seen.extend((elsewhere.status_code, final.status_code))
+
+    with pytest.raises(LoginFailed, match="access_denied"):
+        login(settings, state, store, open_browser=answer)
+    assert seen == [404, 400]
+
+
+def test_a_very_long_error_in_the_answer_is_told_in_a_line(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    def answer(address: str) -> None:
+        query = {"error": "very " * 5_000 + "\x1b[2J", "state": state_of(address)}
+        requests.get(settings.redirect_uri, params=query, timeout=10)
+
+    with pytest.raises(LoginFailed, match="very very") as caught:
+        login(settings, state, store, open_browser=answer)
+    assert len(str(caught.value)) < 500
+
+
+def test_an_answer_after_an_interruption_is_not_taken(
+    settings: Settings, state: State, store: TokenStore
+) -> None:
+    finals: list[str] = []
+
+    def interrupt(address: str) -> None:
+        finals.append(agreed(address))
+        raise KeyboardInterrupt
+
+    with pytest.raises(LoginFailed, match="interrupted"):
+        login(settings, state, store, open_browser=interrupt)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(finals[0], timeout=10)
+    assert state.accounts() == []
+
+
+@pytest.mark.usefixtures("nothing_is_stored")
+@pytest.mark.parametrize("name", ["server_error_empty", "reset", "unauthorized", "not_json"])
+def test_a_spotify_that_fails_at_the_last_step_is_told_with_the_next_one(
+    name: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    waits: list[float],
+) -> None:
+    sandbox.faults.on(name, path="/v1/me")
+    try:
+        with pytest.raises(SpotifyError, match="not finished. Run: spotify-assets login"):
+            login(settings, state, store, open_browser=lambda url: consent(url, "mira"))
+    finally:
+        sandbox.faults.off()
+    assert (name in ("server_error_empty", "reset")) == bool(waits)

@@ -136,7 +136,8 @@ class _Attempt:
         outcome = self._outcome
         error = outcome.exception()
         if error is None:
-            text = f"{outcome.result().account_id} is connected."
+            name = outcome.result().account_id
+            text = f"{name} is connected. Next, in the terminal: spotify-assets refresh"
         else:
             text = str(error) if isinstance(error, SpotifyError) else "The terminal says more."
         return error is None, text, lambda: self._answered.put(outcome)

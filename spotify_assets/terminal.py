@@ -45,7 +45,7 @@ def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
         life = login_life(account, datetime.now(UTC))
         if life and life.warning:
             click.secho(_printable(life.warning), fg="red" if life.days_left <= ALARM else "yellow")
-        if account.last_look_error:
+        if account.last_look_error and not account.needs_login:  # which says the same
             click.echo(f"{_printable(account.account_id)}: {_printable(account.last_look_error)}")
 
 

@@ -11,7 +11,7 @@ from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.errors import RateLimited
 from spotify_assets.spotify.retrying import LONGEST_WAIT_SECONDS
-from spotify_assets.spotify.state import State
+from spotify_assets.spotify.state import Block, State
 
 # The longest that was ever seen is 86,000 s; who asks for more is asked again once a day.
 LONGEST_BLOCK = timedelta(days=1)
@@ -36,18 +36,21 @@ class Blocks:
         # A clock that was set back would honour a block for longer than Spotify asked.
         if block is not None and block.blocked_at <= now < block.blocked_until:
             left = times.from_text(block.blocked_until) - times.from_text(now)
-            until = times.local(block.blocked_until, self._zone)
-            raise RateLimited(
-                f"Spotify asked us to stay away until {until} ({block.reason}), so it was not "
-                "called. Nothing is lost meanwhile as long as fewer than 50 plays pass.",
-                retry_after_seconds=int(left.total_seconds()),
-                reason=block.reason,
-            )
+            raise RateLimited(self._told(block), int(left.total_seconds()), block.reason)
 
     def keep(self, endpoint: str, error: RateLimited) -> None:
-        """Remember what Spotify asked for, where it is too long to be waited out."""
+        """Remember what Spotify asked for, where it is too long to be waited out.
+
+        The error then tells until when, as those of the calls that are not made will.
+        """
         if error.retry_after_seconds > LONGEST_WAIT_SECONDS:
-            wish = timedelta(seconds=error.retry_after_seconds)
-            self._state.keep_block(
-                self._client_id, endpoint, min(wish, LONGEST_BLOCK), error.reason
-            )
+            length = min(timedelta(seconds=error.retry_after_seconds), LONGEST_BLOCK)
+            block = self._state.keep_block(self._client_id, endpoint, length, error.reason)
+            error.args = (self._told(block),)
+
+    def _told(self, block: Block) -> str:
+        until = times.local(block.blocked_until, self._zone)
+        return (
+            f"Spotify asks us to stay away until {until} ({block.reason}); nobody calls it before. "
+            "Nothing is lost meanwhile as long as fewer than 50 plays pass."
+        )

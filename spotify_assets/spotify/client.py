@@ -109,11 +109,14 @@ def _text(response: requests.Response) -> str:
     while chunk := response.raw.read1(64 * 1024, decode_content=True):
         body += chunk
         if len(body) > LARGEST_BODY_BYTES:
-            raise BadAnswer(f"Spotify's answer is larger than {LARGEST_BODY_BYTES:,} bytes.")
+            raise BadAnswer(
+                f"Spotify's answer is larger than {LARGEST_BODY_BYTES:,} bytes; "
+                "the next look tries again."
+            )
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadAnswer("Spotify's answer is not UTF-8 text.") from None
+        raise BadAnswer("Spotify's answer is not UTF-8 text; the next look tries again.") from None
 
 
 def _json_object(text: str) -> dict[str, Any]:

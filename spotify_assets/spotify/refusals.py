@@ -28,7 +28,8 @@ FORBIDDEN = {
     "in Spotify's dashboard, in the app's Settings under User Management.",
     "premium subscription": "The account that owns the app needs Premium. After it was renewed, "
     "Spotify takes a few hours to notice.",
-    "forbidden": "Spotify does not offer this call to apps like this one (any more).",
+    "forbidden": "Spotify does not offer this call to apps like this one (any more): see whether "
+    "there is a newer spotify-assets.",
 }
 FORBIDDEN_OTHERWISE = (
     "Check in Spotify's dashboard that the app's owner has Premium and that the account's address "
@@ -50,7 +51,10 @@ def error_of(response: requests.Response, text: str) -> SpotifyError:
         return rate_limited(response, reason or message)
     if status >= requests.codes.internal_server_error:
         return Unreachable(f"Spotify has an outage (HTTP {status}); the next look tries again.")
-    return BadAnswer(f"Spotify answered HTTP {status}: {message or 'no reason given'}.")
+    return BadAnswer(
+        f"Spotify answered HTTP {status}: {message or 'no reason given'}; "
+        "the next look tries again."
+    )
 
 
 def rate_limited(response: requests.Response, reason: str = "") -> RateLimited:

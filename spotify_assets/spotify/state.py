@@ -204,7 +204,7 @@ class State:
                 .returning(refusals)
             ).scalar_one()
 
-    def keep_block(self, client_id: str, endpoint: str, length: timedelta, reason: str) -> None:
+    def keep_block(self, client_id: str, endpoint: str, length: timedelta, reason: str) -> Block:
         """Block an app's calls of an endpoint for a time, from now on."""
         now = datetime.now(UTC)
         block = Block(times.to_text(now), times.to_text(now + length), reason)
@@ -216,6 +216,7 @@ class State:
                     index_elements=["client_id", "endpoint"], set_=dict(vars(block))
                 )
             )
+        return block
 
     def block(self, client_id: str, endpoint: str) -> Block | None:
         """The newest block of an app's calls of an endpoint, over or not."""

@@ -46,8 +46,8 @@ CHOSEN: dict[str, dict[str, Any]] = {
 # What a line of error must hold: the next step, or that there is none to take.
 ADVICE = re.compile(
     r"the next look tries again|Try again in a few minutes|Run: spotify-assets login"
-    r"|User Management|Spotify takes a few hours to notice|does not offer this call to apps"
-    r"|asks us to wait|asked us to stay away until|Compare SPOTIFY_CLIENT_ID"
+    r"|User Management|Spotify takes a few hours to notice|there is a newer spotify-assets"
+    r"|asks us to wait|asks us to stay away until|Compare SPOTIFY_CLIENT_ID"
 )
 # Before the first look of the tests, for what a window of late arrivals reaches back to.
 EARLIER = timedelta(hours=2)
@@ -254,7 +254,7 @@ def test_a_refresh_under_a_fault_succeeds_or_says_in_one_line_what_comes_next(
         caplog.clear()
         done = world.user.run("refresh")
         until = times.local(block.blocked_until, world.user.settings.timezone)
-        refused = f"Spotify asked us to stay away until {until} ("
+        refused = f"Spotify asks us to stay away until {until} ("
         assert (done.returncode, done.stdout) == (1, "")
         assert [line.partition(refused)[0] for line in done.stderr.splitlines()] == [
             "Error: jonas: ",

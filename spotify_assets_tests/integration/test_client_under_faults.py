@@ -42,7 +42,7 @@ LOSES_TOKENS = {
 SLOW = {"dripping", "slow"}
 NEXT_STEP = re.compile(
     r"tries again|Try again|spotify-assets login|Nothing is lost meanwhile|SPOTIFY_CLIENT_ID"
-    r"|User Management|Premium|does not offer this call"
+    r"|User Management|Premium|newer spotify-assets"
 )
 
 Rows = list[tuple[object, ...]]

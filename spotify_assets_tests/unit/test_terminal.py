@@ -47,7 +47,7 @@ def test_an_accounts_problem_is_shown_whole(
     monkeypatch.setenv("COLUMNS", "80")
     problem = "Spotify accepts this no more (" + "why " * 30 + "). Run: spotify-assets login"
     terminal.show_accounts(
-        [Account("mira", "mira", None, "M" * 60, TIME, TIME, None, problem)], "UTC"
+        [Account("mira", "mira", None, "M" * 60, TIME, TIME, None, problem, False)], "UTC"
     )
     shown = capsys.readouterr().out
     assert f"mira: {problem}\n" in shown

@@ -68,10 +68,8 @@ def test_a_long_retry_after_keeps_every_account_and_process_away_until_it_is_ove
     settings = at(settings, server)
     first, second = look_at_all(settings, state, retrying())
     assert first.error is not None
-    assert "79,892 s (QUOTA_EXCEEDED)" in first.error
-    assert second.error is not None
-    assert "asked us to stay away until" in second.error
-    assert "(QUOTA_EXCEEDED)" in second.error
+    assert "(QUOTA_EXCEEDED)" in first.error
+    assert second.error == first.error
     later = look_at_all(settings, State(settings.state_path), retrying())
     assert all("stay away until" in str(done.error) for done in later)
     assert len(server.seen) == 1
@@ -157,8 +155,8 @@ def test_the_token_endpoint_is_spared_too(
     store.save("mira", new_token(expires_at=0.0))
     server = serve((429, {"Retry-After": "7200"}, b"Too many requests"), PAGE)
     settings = at(settings, server)
-    assert "7,200 s" in str(look(settings, state, "mira", Retrying.never()).error)
-    assert "stay away" in str(look(settings, state, "mira", Retrying.never()).error)
+    assert "stay away until" in str(look(settings, state, "mira", Retrying.never()).error)
+    assert "stay away until" in str(look(settings, state, "mira", Retrying.never()).error)
     assert [seen.path for seen in server.seen] == ["/api/token"]
     assert look(settings, state, "jonas", Retrying.never()).error is None  # needs no new token
 
@@ -179,7 +177,7 @@ def test_nobody_agrees_in_vain_while_the_login_could_not_be_finished(
         sent = address.partition("state=")[2].partition("&")[0]
         requests.get(f"{settings.redirect_uri}?code=c&state={sent}", timeout=10)
 
-    with pytest.raises(RateLimited, match="7,200 s"):
+    with pytest.raises(RateLimited, match="stay away until"):
         login(settings, state, store, open_browser=agree)
     with pytest.raises(SpotifyError, match="stay away until"):
         login(settings, state, store, open_browser=lambda _: pytest.fail("was asked to agree"))

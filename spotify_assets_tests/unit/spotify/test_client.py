@@ -99,7 +99,7 @@ ERRORS: list[tuple[Reply, type[SpotifyError], str]] = [
             api_error(429, message="Too many requests", reason="QUOTA_EXCEEDED"),
         ),
         RateLimited,
-        "79,892 s .QUOTA_EXCEEDED",
+        "stay away until .*QUOTA_EXCEEDED",
     ),
     ((429, {}, b""), RateLimited, "rate limit"),
     ((500, {}, b""), Unreachable, "500"),

@@ -22,7 +22,7 @@ dev: setup ## the Dagster UI, schedules and sensors on your own data
 	@$(BIN)/spotify-assets dev
 
 test: setup-dev ## lint, type-check and run every test
-	@scripts/lint && $(BIN)/pytest
+	@scripts/lint && $(BIN)/pytest -n auto --dist loadfile
 
 lint: setup-dev ## lint and type-check
 	@scripts/lint

@@ -138,6 +138,11 @@ def parameter(address: str, name: str) -> str:
     return parse_qs(urlsplit(address).query)[name][0]
 
 
+def welcome(name: str) -> str:
+    """What the page says of a login that came to its end."""
+    return f"{name} is connected. Next, in the terminal: spotify-assets refresh"
+
+
 def says(page: Page, title: str, text: str) -> None:
     """Wait for the page on which a login ends in the browser."""
     expect(page.get_by_role("heading")).to_have_text(title, timeout=PATIENCE_MS)
@@ -178,7 +183,7 @@ def test_who_agrees_is_connected(log_in: LogIn, user: User, page: Page, listener
     terminal = log_in()
     page.goto(terminal.address())
     decide(page, listener)
-    says(page, "Connected", f"{listener} is connected.")
+    says(page, "Connected", welcome(listener))
     connected(terminal, user, listener)
 
 
@@ -358,7 +363,7 @@ def test_the_browser_gets_the_address_that_is_printed(
     assert opened.read_text().strip() == terminal.address()
     page.goto(terminal.address())
     decide(page)
-    says(page, "Connected", "mira is connected.")
+    says(page, "Connected", welcome("mira"))
     connected(terminal, user)
     assert "No browser" not in terminal.stdout
 
@@ -370,7 +375,7 @@ def test_where_no_browser_can_be_opened_the_address_works_all_the_same(
     wait_for(lambda: "No browser could be opened: open the address above" in terminal.stdout)
     page.goto(terminal.address())
     decide(page)
-    says(page, "Connected", "mira is connected.")
+    says(page, "Connected", welcome("mira"))
     connected(terminal, user)
 
 
@@ -395,7 +400,7 @@ def test_of_two_logins_at_once_the_second_ends_and_the_first_goes_on(
     assert said.startswith("Another login is under way here.")
     assert said.endswith("then run: spotify-assets login")
     decide(page)
-    says(page, "Connected", "mira is connected.")
+    says(page, "Connected", welcome("mira"))
     connected(first, user)
 
 
@@ -408,7 +413,7 @@ def test_an_answer_that_comes_again_after_the_login_finds_nobody(
     connected(terminal, user)
     with browser.new_page() as tab, pytest.raises(BrowserError, match="ERR_CONNECTION_REFUSED"):
         tab.goto(final)
-    says(page, "Connected", "mira is connected.")
+    says(page, "Connected", welcome("mira"))
     connected(terminal, user)
 
 

@@ -23,7 +23,7 @@ ASSETS = {
 
 
 def specs() -> list[dg.AssetSpec]:
-    return list(defs.resolve_all_asset_specs())
+    return sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key)
 
 
 def test_these_are_all_the_assets_with_their_groups_and_lineage() -> None:

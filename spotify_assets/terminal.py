@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from spotify_assets.spotify.state import Account
     from spotify_assets.warehouse.tracing import Trace
 
+SPINNER_PER_SECOND = 12.5
+
 
 def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
     """The accounts with their logins, times on the zone's clock."""
@@ -34,7 +36,7 @@ def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
                 account.account_id,
                 account.display_name or "",
                 (account.authorized_at or "never")[:10],
-                (account.login_ends_at or "")[:10],
+                "refused" if account.needs_login else (account.login_ends_at or "")[:10],
                 times.local(account.last_look_at, zone) if account.last_look_at else "never",
             )
             for account in accounts
@@ -146,10 +148,13 @@ def show_trace(found: "Trace") -> None:
 def working(what: str) -> Iterator[None]:
     """Show that something takes its time, and whom it waits for.
 
-    On a copy of standard error, since the real one goes to a log file while dbt prints.
+    On a copy of standard error, since the real one goes to a log file while dbt prints. What is
+    printed meanwhile goes where it was sent: by default rich would take it into the terminal.
     """
     from rich.console import Console
+    from rich.live import Live
     from rich.logging import RichHandler
+    from rich.spinner import Spinner
 
     with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
         console = Console(file=stderr)
@@ -157,7 +162,14 @@ def working(what: str) -> Iterator[None]:
         logger = logging.getLogger("spotify_assets")
         logger.addHandler(handler)
         try:
-            with console.status(what):
+            with Live(
+                Spinner("dots", what),
+                console=console,
+                transient=True,
+                refresh_per_second=SPINNER_PER_SECOND,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ):
                 yield
         finally:
             logger.removeHandler(handler)

@@ -26,6 +26,7 @@ CODE_LOCATION_TAGS = {
 }
 
 
+READ_CHECK = "raw__recently_played_every_account_was_read"
 LONGEST_REASON = 400  # characters; dbt's errors are pages, and the log has them whole
 
 
@@ -79,11 +80,7 @@ def refresh(
         receipts=warehouse.receipts(result.run_id),
         models=_models(result),
         checks_passed=sum(check.passed for check in result.get_asset_check_evaluations()),
-        checks_failed=[
-            f"{check.asset_key.to_user_string()}: {check.check_name}"
-            for check in result.get_asset_check_evaluations()
-            if not check.passed
-        ],
+        checks_failed=_checks_failed(result),
         failures=_failures(result),
     )
 
@@ -130,10 +127,26 @@ def _models(result: dg.ExecuteInProcessResult) -> dict[str, int]:
     return counts
 
 
+def _checks_failed(result: dg.ExecuteInProcessResult) -> list[str]:
+    failed = [
+        f"{check.asset_key.to_user_string()}: {check.check_name}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    ]
+    # It raises, so that the run ends red, and leaves no evaluation.
+    if any(event.step_key == READ_CHECK for event in _step_failures(result)):
+        failed.append("raw/recently_played: every_account_was_read")
+    return failed
+
+
+def _step_failures(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
+    return list(result.filter_events(lambda event: event.is_step_failure))
+
+
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
     lines = []
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        if event.step_key == "raw__recently_played_every_account_was_read":
+    for event in _step_failures(result):
+        if event.step_key == READ_CHECK:
             continue
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:

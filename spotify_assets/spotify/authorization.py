@@ -89,7 +89,7 @@ class StoredLogin(AuthBase):
                 return fresh
         except Timeout:
             raise Unreachable(
-                "Another process renews this login and has no answer yet; the next look tries "
+                "Another process renews this login and has no answer yet; the next refresh tries "
                 "again."
             ) from None
 

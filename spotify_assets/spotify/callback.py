@@ -54,7 +54,7 @@ def served(redirect_uri: str, take: Take) -> Iterator[None]:
         ) from None
     if parts.hostname == "localhost":
         raise LoginFailed(
-            "Spotify no longer accepts localhost: use http://127.0.0.1:8765/callback as "
+            f"Spotify no longer accepts localhost: use {_on_loopback(redirect_uri)} as "
             "SPOTIFY_REDIRECT_URI and in the app's settings."
         )
     if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or not port:
@@ -107,6 +107,10 @@ def served(redirect_uri: str, take: Take) -> Iterator[None]:
         thread.join()
         server.server_close()
         listener.close()
+
+
+def _on_loopback(redirect_uri: str) -> str:
+    return redirect_uri.replace("localhost", LOOPBACK_HOSTS[0], 1)
 
 
 def _listen(host: str, port: int) -> socket.socket:

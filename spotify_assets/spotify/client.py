@@ -98,8 +98,8 @@ class SpotifyClient:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # `from None`: the chained errors quote whole requests.
             raise Unreachable(
-                f"Spotify did not answer ({type(error).__name__}). "
-                "Check the network; the next look tries again."
+                f"Spotify did not answer, or not to the end ({type(error).__name__}). "
+                "Check the network; the next refresh tries again."
             ) from None
 
 
@@ -111,21 +111,23 @@ def _text(response: requests.Response) -> str:
         if len(body) > LARGEST_BODY_BYTES:
             raise BadAnswer(
                 f"Spotify's answer is larger than {LARGEST_BODY_BYTES:,} bytes; "
-                "the next look tries again."
+                "the next refresh tries again."
             )
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadAnswer("Spotify's answer is not UTF-8 text; the next look tries again.") from None
+        raise BadAnswer(
+            "Spotify's answer is not UTF-8 text; the next refresh tries again."
+        ) from None
 
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
         answer = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
-        raise BadAnswer("Spotify's answer is not JSON; the next look tries again.") from None
+        raise BadAnswer("Spotify's answer is not JSON; the next refresh tries again.") from None
     if not isinstance(answer, dict) or _nested_deeper_than(answer, DEEPEST_NESTING):
-        raise BadAnswer("Spotify's answer is JSON of another shape; the next look tries again.")
+        raise BadAnswer("Spotify's answer is JSON of another shape; the next refresh tries again.")
     return answer
 
 

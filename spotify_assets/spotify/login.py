@@ -22,7 +22,7 @@ from spotify_assets.spotify import callback
 from spotify_assets.spotify.authorization import FreshLogin
 from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.client import SpotifyClient
-from spotify_assets.spotify.errors import BadAnswer, LoginFailed, SpotifyError
+from spotify_assets.spotify.errors import BadAnswer, LoginFailed, RateLimited, SpotifyError
 from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.refusals import line
 from spotify_assets.spotify.retrying import Retrying
@@ -148,7 +148,8 @@ class _Attempt:
             client = SpotifyClient(self._settings, FreshLogin(token), Retrying.patient())
             identity = _identity(client)
         except SpotifyError as error:
-            error.args = (f"{error} This login was not finished. Run: spotify-assets login",)
+            again = "Then run" if isinstance(error, RateLimited) else "Run"
+            error.args = (f"{error} This login was not finished. {again}: spotify-assets login",)
             raise
         try:
             return self._keep(token, identity)
@@ -193,8 +194,8 @@ class _Attempt:
                     self._take_pasted(text)
                     return
                 tell(
-                    "That is not the final address: it holds a state. Paste the browser's whole "
-                    "line."
+                    "That is not the final address, which holds code= and state=. Paste the "
+                    "browser's whole line."
                 )
         if rest.strip():
             self._take_pasted(rest)

@@ -41,7 +41,7 @@ def login_life(account: "Account", now: datetime) -> LoginLife | None:
         return LoginLife(days, None)
     date = account.login_ends_at[:10]
     if account.needs_login:
-        says = "Spotify no longer accepts this login"
+        says = "Spotify refuses this login"
     elif days == 0:
         says = f"this login ended on {date}, six months after it was given"
     else:

@@ -18,7 +18,7 @@ LONGEST_BELIEVED = 10 * LARGEST_PAGE  # items; beyond that it is some other answ
 LATER_THAN_ANSWER = "played_at: later than Spotify's answer"
 
 
-NO_PAGE = "Spotify's answer is not a page of recently played tracks; the next look tries again."
+NO_PAGE = "Spotify's answer is not a page of recently played tracks; the next refresh tries again."
 
 
 def check_answer(page: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def error_of(response: requests.Response, text: str) -> SpotifyError:
     status, (message, reason) = response.status_code, _error_body(text)
     if status == requests.codes.unauthorized:
         return NeedsLogin(
-            "Spotify does not accept the access token, not even a new one; the next look tries "
+            "Spotify does not accept the access token, not even a new one; the next refresh tries "
             "again. If it stays so, run: spotify-assets login"
         )
     if status == requests.codes.forbidden:
@@ -50,10 +50,10 @@ def error_of(response: requests.Response, text: str) -> SpotifyError:
     if status == requests.codes.too_many_requests:
         return rate_limited(response, reason or message)
     if status >= requests.codes.internal_server_error:
-        return Unreachable(f"Spotify has an outage (HTTP {status}); the next look tries again.")
+        return Unreachable(f"Spotify has an outage (HTTP {status}); the next refresh tries again.")
     return BadAnswer(
         f"Spotify answered HTTP {status}: {message or 'no reason given'}; "
-        "the next look tries again."
+        "the next refresh tries again."
     )
 
 
@@ -73,7 +73,7 @@ def rate_limited(response: requests.Response, reason: str = "") -> RateLimited:
 def _forbidden(message: str) -> Forbidden:
     said = f"Spotify refuses the call: {message or 'no reason given'}"
     if "client scope" in message.lower():
-        return ScopeRefused(f"{said}. Spotify also says so in error; the next look tries again.")
+        return ScopeRefused(f"{said}. Spotify also says so in error; the next refresh tries again.")
     advice = (advice for words, advice in FORBIDDEN.items() if words in message.lower())
     return Forbidden(f"{said.removesuffix('.')}. {next(advice, FORBIDDEN_OTHERWISE)}")
 

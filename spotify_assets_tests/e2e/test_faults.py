@@ -45,7 +45,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 }
 # What a line of error must hold: the next step, or that there is none to take.
 ADVICE = re.compile(
-    r"the next look tries again|Try again in a few minutes|Run: spotify-assets login"
+    r"the next refresh tries again|Try again in a few minutes|Run: spotify-assets login"
     r"|User Management|Spotify takes a few hours to notice|there is a newer spotify-assets"
     r"|asks us to wait|asks us to stay away until|Compare SPOTIFY_CLIENT_ID"
 )
@@ -336,7 +336,8 @@ def test_a_missing_scope_is_believed_the_third_time_in_a_row(world: World) -> No
         done = world.user.run("refresh")
         assert done.returncode == 1
         assert re.fullmatch(
-            "Error: mira: .*Insufficient client scope.*the next look tries again\\.\n", done.stderr
+            "Error: mira: .*Insufficient client scope.*the next refresh tries again\\.\n",
+            done.stderr,
         )
         assert not world.account("mira").needs_login
     done = world.user.run("refresh")

@@ -1,5 +1,10 @@
 """What a person sees: nothing that matters is cut, and no title steers the terminal."""
 
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,3 +58,43 @@ def test_an_accounts_problem_is_shown_whole(
     assert f"mira: {problem}\n" in shown
     assert "2026-03-01" in shown
     assert "never" in shown
+
+
+WORK = """
+import os, sys
+from spotify_assets import terminal
+with terminal.working("Working"):
+    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+    kept = os.dup(1), os.dup(2)
+    os.dup2(log, 1), os.dup2(log, 2)
+    print("what a library prints", flush=True)
+    print("what a library logs", file=sys.stderr, flush=True)
+    os.dup2(kept[0], 1), os.dup2(kept[1], 2)
+print("done")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_in_a_terminal_what_is_sent_to_a_log_file_goes_there(tmp_path: Path) -> None:
+    """A spinner of rich takes over what is printed; a run then floods the terminal with its log."""
+    import pty
+
+    log, (ours, theirs) = tmp_path / "log", pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", WORK, str(log)],
+        env={**os.environ, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"Working" in shown
+    assert b"done" in shown
+    assert b"library" not in shown
+    assert log.read_text() == "what a library prints\nwhat a library logs\n"

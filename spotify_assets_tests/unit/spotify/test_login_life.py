@@ -58,7 +58,7 @@ def test_a_login_that_spotify_ended_has_no_days_left_whatever_the_calendar_says(
     life = login_life(replace(ACCOUNT, needs_login=True), ENDS_AT - timedelta(days=100))
     assert life is not None
     assert life.days_left == 0
-    assert "no longer accepts" in str(life.warning)
+    assert "Spotify refuses this login" in str(life.warning)
 
 
 def test_who_never_logged_in_has_no_login_that_could_end() -> None:

@@ -7,6 +7,7 @@ here: which are on (`faults`), what becomes of a real answer (`damage`), what th
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,7 +126,16 @@ def _empty(status: int) -> Response:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and _can_be_sent(value)
+
+
+def _can_be_sent(value: Any) -> bool:
+    """Whether JSON is UTF-8 too: it can hold half a character."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _common(path: str) -> dict[str, Parameter]:
@@ -161,7 +171,7 @@ def _words(words: str) -> Parameter:
 
 
 SECONDS = Parameter(30, lambda value: is_number(value, A_DAY), "a number of seconds up to a day")
-ANY_JSON = Parameter({"data": []}, lambda _: True, "any JSON")
+ANY_JSON = Parameter({"data": []}, _can_be_sent, "any JSON of whole characters")
 
 
 def _answer(

@@ -10,6 +10,7 @@ import requests
 from filelock import Timeout
 from requests.auth import AuthBase
 
+from spotify_assets.spotify import transport
 from spotify_assets.spotify.errors import LoginEnded, NeedsLogin, Unreachable
 from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.state import EndedLogin, State
@@ -72,7 +73,7 @@ class StoredLogin(AuthBase):
         if token is None:
             raise NeedsLogin(f"{self._account_id} has no stored login. Run: spotify-assets login")
         ended = self._state.ended_login(self._account_id)
-        if ended is not None and ended.authorized_at == token.authorized_at:
+        if ended is not None and ended.login == self._login(token):
             raise LoginEnded(ended.reason)
         return token
 
@@ -82,6 +83,12 @@ class StoredLogin(AuthBase):
                 current = self._load()
                 if current.access_token != stale.access_token:
                     return current
+                if self._app.seconds_left() < transport.EXCHANGE_SECONDS / 2:
+                    # With rotation, an answer that nobody waits for takes the login with it.
+                    raise Unreachable(
+                        "Spotify took so long that no time was left to renew this login; the next "
+                        "refresh tries again."
+                    )
                 # Is there room for what replaces it, before the refresh token may be spent?
                 self._store.save(self._account_id, current)
                 fresh = self._refresh(current)
@@ -98,8 +105,12 @@ class StoredLogin(AuthBase):
             return self._app.refresh(current)
         except LoginEnded as error:
             # Under the token's lock, so that no login of this moment is marked in its place.
-            self._state.end_login(self._account_id, EndedLogin(current.authorized_at, error.reason))
+            self._state.end_login(self._account_id, EndedLogin(self._login(current), error.reason))
             raise
+
+    def _login(self, token: Token) -> str:
+        # Of another app, or at another host, the same token may be good.
+        return f"{token.authorized_at} {self._app.name}"
 
 
 def _signed(request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:

@@ -24,7 +24,6 @@ from spotify_assets.spotify.refusals import error_of
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.times import from_http_date
 
-LARGEST_BODY_BYTES = 16 * 2**20  # fifty plays of the widest known shape are 0.4 MB
 DEEPEST_NESTING = 100  # real answers nest 7 deep; Python's own limit moves with the caller's stack
 
 
@@ -104,15 +103,15 @@ class SpotifyClient:
 
 
 def _text(response: requests.Response) -> str:
-    body = bytearray()
-    # read1 hands over what has come so far; read would sit in its loop while a body drips.
-    while chunk := response.raw.read1(64 * 1024, decode_content=True):
-        body += chunk
-        if len(body) > LARGEST_BODY_BYTES:
-            raise BadAnswer(
-                f"Spotify's answer is larger than {LARGEST_BODY_BYTES:,} bytes; "
-                "the next refresh tries again."
-            )
+    try:
+        body = transport.body_of(response)
+    except transport.TooLarge:
+        raise BadAnswer(
+            f"Spotify's answer is larger than {transport.LARGEST_BODY_BYTES:,} bytes; "
+            "the next refresh tries again."
+        ) from None
+    if response.status_code != requests.codes.ok:
+        return body.decode("utf-8", "replace")  # its status says enough
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:

@@ -179,7 +179,7 @@ class _Attempt:
     def _open_browser(self, tell: Callable[[str], object]) -> None:
         try:
             opened = webbrowser.open(self._address)
-        except (webbrowser.Error, ValueError):  # BROWSER may be no command line
+        except (webbrowser.Error, ValueError, IndexError, OSError):  # BROWSER may be anything
             opened = False
         if not opened:
             tell("No browser could be opened: open the address above yourself.")

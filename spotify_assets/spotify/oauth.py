@@ -104,6 +104,11 @@ class OAuthApp:
         )
         return _token(answer, authorized_at=token.authorized_at, refreshed=token)
 
+    @property
+    def name(self) -> str:
+        """The app as Spotify knows it, and which Spotify."""
+        return f"{self._settings.client_id} at {self._settings.accounts_url}"
+
     def check_blocks(self) -> None:
         """Return where tokens may be asked for; raises RateLimited where that would be in vain."""
         self._blocks.check(ENDPOINT)
@@ -162,6 +167,7 @@ class OAuthApp:
         )
 
 
+READABLE = (requests.codes.ok, requests.codes.bad_request, requests.codes.unauthorized)
 REFUSALS = ("invalid_grant", "invalid_client", "invalid_request", "unauthorized_client")
 # By Spotify's own words, which tell apart what the error code does not.
 CODE_REFUSALS = {
@@ -177,7 +183,7 @@ CODE_REFUSED_OTHERWISE = (
     "in Spotify's dashboard."
 )
 # What oauthlib's parser raises, which takes any JSON for an object of the right types.
-_NOT_READABLE = (ValueError, TypeError, AttributeError, RecursionError)
+_NOT_READABLE = (ValueError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 def _refresh_refused(error: str, description: str) -> SpotifyError:
@@ -195,11 +201,11 @@ def _refuse_outage(response: requests.Response) -> requests.Response:
     """Let pass what oauthlib can read.
 
     Spotify once told every user `invalid_grant` during an incident (listenbrainz-server, PR 3766):
-    with the status of an outage it is none.
+    with any status but those of a refusal it is none.
     """
     if response.status_code == requests.codes.too_many_requests:
         raise rate_limited(response)
-    if response.status_code >= requests.codes.internal_server_error:
+    if response.status_code not in READABLE:
         raise _unreachable(f"has an outage (HTTP {response.status_code})")
     return response
 
@@ -219,7 +225,7 @@ def _is_grant(answer: dict[str, Any]) -> bool:
         _fits_header(answer.get("access_token"))
         and (not answer.get("refresh_token") or _fits_header(answer["refresh_token"]))
         and isinstance(lifetime, int | float)
-        and lifetime < LONGEST_LIFETIME_SECONDS
+        and 0 <= lifetime < LONGEST_LIFETIME_SECONDS
     )
 
 

@@ -20,6 +20,7 @@ from spotify_assets.spotify.errors import (
 from spotify_assets.spotify.retrying import retry_after_seconds
 
 LONGEST_REASON = 200  # characters of what Spotify says in an error
+LONGEST_READ = 10_000  # characters in which these are looked for
 MAY_BE_A_TOKEN = re.compile(r"[\w~+=-]{32,}")  # Spotify's have over a hundred letters, its ids 22
 
 # A 403 is told apart by words in its message alone (seen until September 2026).
@@ -93,6 +94,5 @@ def line(words: object) -> str:
     Without a lone surrogate, which no database takes, and without what may be a token that the
     words quote.
     """
-    text = MAY_BE_A_TOKEN.sub("…", str(words or ""))
-    text = " ".join(text[:LONGEST_REASON].split())
-    return "".join(filter(str.isprintable, text))
+    text = "".join(filter(str.isprintable, " ".join(str(words or "")[:LONGEST_READ].split())))
+    return MAY_BE_A_TOKEN.sub("…", text)[:LONGEST_REASON]

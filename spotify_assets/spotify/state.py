@@ -52,9 +52,9 @@ class Account:
 
 @dataclass(frozen=True)
 class EndedLogin:
-    """The login, by its `authorized_at`, that Spotify has ended, and Spotify's words for it."""
+    """The login that Spotify has ended, by its time and app, and Spotify's words for it."""
 
-    authorized_at: str
+    login: str
     reason: str
 
 
@@ -174,7 +174,7 @@ class State:
     def end_login(self, account_id: str, ended: EndedLogin) -> None:
         """Mark the account's login as ended; only another login mends that."""
         with self._writer().begin() as connection:
-            row = {"ended_login": ended.authorized_at, "ended_because": ended.reason}
+            row = {"ended_login": ended.login, "ended_because": ended.reason}
             connection.execute(
                 sqlite_insert(login_troubles)
                 .values(account_id=account_id, **row)
@@ -209,6 +209,11 @@ class State:
         now = datetime.now(UTC)
         block = Block(times.to_text(now), times.to_text(now + length), reason)
         with self._writer().begin() as connection:
+            present = _block(connection, client_id, endpoint)
+            if present and present.blocked_at <= block.blocked_at < block.blocked_until < (
+                present.blocked_until
+            ):
+                return present  # the longer wish holds
             connection.execute(
                 sqlite_insert(blocked_calls)
                 .values(client_id=client_id, endpoint=endpoint, **vars(block))
@@ -220,13 +225,8 @@ class State:
 
     def block(self, client_id: str, endpoint: str) -> Block | None:
         """The newest block of an app's calls of an endpoint, over or not."""
-        columns = [blocked_calls.c[name] for name in Block.__dataclass_fields__]
-        query = select(*columns).where(
-            blocked_calls.c.client_id == client_id, blocked_calls.c.endpoint == endpoint
-        )
         with self._reading() as connection:
-            row = connection.execute(query).one_or_none() if connection else None
-        return Block(**row._mapping) if row else None
+            return _block(connection, client_id, endpoint) if connection else None
 
     def page_ids(self) -> list[str]:
         """The ids of all landed pages, in the order of landing."""
@@ -276,6 +276,15 @@ def _accounts(connection: Connection) -> list[Account]:
     )
     rows = connection.execute(query).mappings()
     return [Account(**{**row, "needs_login": bool(row["needs_login"])}) for row in rows]
+
+
+def _block(connection: Connection, client_id: str, endpoint: str) -> Block | None:
+    columns = [blocked_calls.c[name] for name in Block.__dataclass_fields__]
+    query = select(*columns).where(
+        blocked_calls.c.client_id == client_id, blocked_calls.c.endpoint == endpoint
+    )
+    row = connection.execute(query).one_or_none()
+    return Block(**row._mapping) if row else None
 
 
 def _forget_troubles(connection: Connection, account_id: str) -> None:

@@ -43,7 +43,7 @@ login_troubles = Table(
     "login_troubles",
     metadata,
     Column("account_id", Text, ForeignKey("accounts.account_id"), primary_key=True),
-    Column("ended_login", Text, comment="authorized_at of the login that Spotify has ended"),
+    Column("ended_login", Text, comment="time and app of the login that Spotify has ended"),
     Column("ended_because", Text, comment="Spotify's words"),
     Column("scope_refusals", Integer, nullable=False, default=0, comment="in a row"),
 )

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
+LATEST_END = 10**11  # seconds since 1970: the year 5138
 LONGEST_NAME = 100  # bytes; file systems end at 255, and the suffixes come on top
 
 
@@ -32,7 +33,9 @@ class Token:
             all(isinstance(text, str) for text in (*tokens, self.scope, self.authorized_at))
             # What does not fit a header would be quoted whole in the error about it.
             and all(token.isascii() and token.isprintable() for token in tokens)
+            and self.authorized_at.isascii()
             and isinstance(self.expires_at, int | float)
+            and 0 <= self.expires_at < LATEST_END
         )
         if not is_whole:
             raise TypeError("a token file that somebody else wrote")

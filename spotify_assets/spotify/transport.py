@@ -4,6 +4,7 @@ requests' own timeouts are for one wait on the socket: headers or a body that dr
 pass them for ever. Here each exchange, from its request to the last byte of its answer, has an end.
 """
 
+import io
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -21,6 +23,7 @@ from spotify_assets.settings import is_loopback
 CONNECT_SECONDS = 5
 READ_SECONDS = 10  # without a single byte
 EXCHANGE_SECONDS = 20
+LARGEST_BODY_BYTES = 16 * 2**20  # fifty plays of the widest known shape are 0.4 MB
 SHORTEST_SECONDS = 0.01  # a deadline that has passed still is one
 
 SecondsLeft = Callable[[], float]
@@ -35,6 +38,33 @@ def for_all_exchanges() -> SecondsLeft:
     """All exchanges together have the time of one, from now on: for a poller that comes again."""
     end = time.monotonic() + EXCHANGE_SECONDS
     return lambda: max(end - time.monotonic(), SHORTEST_SECONDS)
+
+
+class TooLarge(requests.RequestException):
+    """An answer that nothing of Spotify's is as large as."""
+
+
+def body_of(response: requests.Response) -> bytes:
+    """The body of a response that was asked for as a stream, unpacked.
+
+    Of a refusal that breaks off or has no end, what has come: its status says enough.
+
+    Raises:
+        TooLarge, urllib3.exceptions.HTTPError: of a 200.
+    """
+    body = bytearray()
+    try:
+        # read1 hands over what has come so far; read would sit in its loop while a body drips.
+        while len(body) <= LARGEST_BODY_BYTES and (
+            chunk := response.raw.read1(64 * 1024, decode_content=True)
+        ):
+            body += chunk
+    except urllib3.exceptions.HTTPError:
+        if response.status_code == requests.codes.ok:
+            raise
+    if len(body) > LARGEST_BODY_BYTES and response.status_code == requests.codes.ok:
+        raise TooLarge(f"an answer of over {LARGEST_BODY_BYTES:,} bytes")
+    return bytes(body)
 
 
 def prepare(
@@ -58,6 +88,18 @@ class TimedAdapter(HTTPAdapter):
             "http": _timed(HTTPConnection, seconds_left),
             "https": _timed(HTTPSConnection, seconds_left),
         }
+
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """An answer, whose body is read here unless it is asked for as a stream."""
+        response = super().send(request, True, *args, **kwargs)
+        if not stream:
+            try:
+                response.raw = io.BytesIO(body_of(response))
+            except urllib3.exceptions.HTTPError as error:
+                raise requests.ConnectionError(type(error).__name__) from None
+        return response
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """The pool for a request, whose connections keep the time."""

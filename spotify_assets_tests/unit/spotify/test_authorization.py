@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import subprocess
@@ -19,6 +20,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from spotify_assets.settings import Settings
+from spotify_assets.spotify import transport
 from spotify_assets.spotify.authorization import StoredLogin
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.errors import (
@@ -335,6 +337,54 @@ def test_a_code_or_a_refresh_token_is_not_carried_to_another_host(
     assert other.seen == []
 
 
+def drip_a_grant(handler: BaseHTTPRequestHandler) -> None:
+    """A good answer, a byte at a time, for three seconds."""
+    body = b" " * 300 + json.dumps(GRANTED).encode()
+    handler.send_response_only(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    try:
+        for byte in body:
+            handler.wfile.write(bytes([byte]))
+            threading.Event().wait(0.01)
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize("ask", ASKED, ids=["code", "refresh"])
+def test_a_token_answer_that_drips_ends_at_a_deadline(
+    ask: Callable[[OAuthApp, Token], object],
+    settings: Settings,
+    serve: Serve,
+    new_token: NewToken,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport, "EXCHANGE_SECONDS", 0.2)
+    with pytest.raises(Unreachable):
+        ask(app_of(settings, serve(drip_a_grant)), new_token())
+
+
+@pytest.mark.parametrize("ask", ASKED, ids=["code", "refresh"])
+def test_a_token_answer_that_is_too_large_is_not_read_to_its_end(
+    ask: Callable[[OAuthApp, Token], object],
+    settings: Settings,
+    serve: Serve,
+    new_token: NewToken,
+) -> None:
+    bomb = gzip.compress(json.dumps(GRANTED).encode() + b" " * transport.LARGEST_BODY_BYTES)
+    with pytest.raises(Unreachable):
+        ask(app_of(settings, serve((200, {"Content-Encoding": "gzip"}, bomb))), new_token())
+
+
+def test_a_long_wait_is_read_from_a_refusal_that_breaks_off(
+    settings: Settings, serve: Serve, new_token: NewToken
+) -> None:
+    reply = (429, {"Retry-After": "7200", "Content-Length": "1000"}, b'{"error"')
+    with pytest.raises(RateLimited) as caught:
+        app_of(settings, serve(reply)).refresh(new_token())
+    assert caught.value.retry_after_seconds == 7200
+
+
 class Spotify:
     """An API that takes one access token, and an accounts host that hands it out."""
 
@@ -459,6 +509,7 @@ def test_threads_with_an_expired_token_refresh_it_once(
 ONE_CALL = """
 import sys
 from spotify_assets.settings import Settings
+from spotify_assets.spotify import transport
 from spotify_assets.spotify.authorization import StoredLogin
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.oauth import OAuthApp

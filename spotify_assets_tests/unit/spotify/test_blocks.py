@@ -14,6 +14,7 @@ import pytest
 
 from spotify_assets import times
 from spotify_assets.settings import Settings
+from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.errors import RateLimited, SpotifyError
 from spotify_assets.spotify.landing import look, look_at_all
 from spotify_assets.spotify.login import login
@@ -145,6 +146,22 @@ def test_a_newer_wish_replaces_the_one_before(
     shift(settings, timedelta(hours=3))
     look(settings, state, "mira", Retrying.never())
     shift(settings, timedelta(seconds=301))
+    assert look(settings, state, "mira", Retrying.never()).error is None
+
+
+@pytest.mark.usefixtures("known")
+def test_a_shorter_wish_does_not_end_a_longer_one(
+    serve: Serve, settings: Settings, state: State
+) -> None:
+    # Two accounts are looked at side by side, and Spotify answers them differently.
+    settings = at(settings, serve(PAGE))
+    for seconds in (7200, 61):
+        state.keep_block(
+            settings.client_id, recently_played.PATH, timedelta(seconds=seconds), "rate limit"
+        )
+    shift(settings, timedelta(seconds=62))
+    assert "stay away until" in str(look(settings, state, "mira", Retrying.never()).error)
+    shift(settings, timedelta(hours=2))
     assert look(settings, state, "mira", Retrying.never()).error is None
 
 

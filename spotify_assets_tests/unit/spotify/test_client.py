@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spotify_assets.spotify import client as client_module
 from spotify_assets.spotify import transport
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.errors import (
@@ -106,7 +105,10 @@ ERRORS: list[tuple[Reply, type[SpotifyError], str]] = [
     ((502, {}, b"<html><h1>Bad gateway</h1></html>"), Unreachable, "502"),
     ((503, {}, b"upstream connect error"), Unreachable, "503"),
     ((503, {}, api_error(503, message="Service unavailable")), Unreachable, "503"),
-    ((501, {}, b"\xff\xfe"), BadAnswer, "UTF-8"),
+    ((501, {}, b"\xff\xfe"), Unreachable, "501"),
+    ((429, {"Retry-After": "7200"}, b"\xfc"), RateLimited, "stay away until"),
+    ((429, {"Retry-After": "7200", "Content-Length": "9"}, b"{"), RateLimited, "stay away until"),
+    ((429, {"Retry-After": "7200", "Content-Encoding": "gzip"}, b"no"), RateLimited, "stay away"),
     ((204, {}, b""), BadAnswer, "204"),
     ((304, {}, b""), BadAnswer, "304"),
     ((418, {}, b"I am a teapot"), BadAnswer, "418.*teapot"),
@@ -161,6 +163,10 @@ def test_a_reason_that_quotes_the_token_is_told_without_it(serve: Serve, client:
         with pytest.raises(Forbidden, match="Invalid access token …, see https://dev") as caught:
             client(serve((403, {}, body)).url).get("me")
         assert token[:20] not in str(caught.value)
+    for between in ("\u200b", "\0", "\x1b"):  # not to be seen, and gone from what is told
+        split = words.replace(token, token[:30] + between + token[30:])
+        with pytest.raises(Forbidden, match="Invalid access token …,"):
+            client(serve((403, {}, split.encode())).url).get("me")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +224,7 @@ def test_what_is_not_utf_8_is_a_bad_answer(body: bytes, serve: Serve, client: Ne
 def test_an_answer_that_is_too_large_is_not_read_to_its_end(
     serve: Serve, client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "LARGEST_BODY_BYTES", 1000)
+    monkeypatch.setattr(transport, "LARGEST_BODY_BYTES", 1000)
     assert client(serve((200, {}, b"{" + b" " * 998 + b"}")).url).get("me").json == {}
     with pytest.raises(BadAnswer, match="larger than 1,000 bytes"):
         client(serve((200, {}, b"{" + b" " * 999 + b"}")).url).get("me")
@@ -227,7 +233,7 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(
 def test_an_answer_that_unpacks_to_something_huge_is_refused(
     serve: Serve, client: NewClient
 ) -> None:
-    bomb = gzip.compress(b"{" + b" " * client_module.LARGEST_BODY_BYTES + b"}")
+    bomb = gzip.compress(b"{" + b" " * transport.LARGEST_BODY_BYTES + b"}")
     assert len(bomb) < 100_000
     with pytest.raises(BadAnswer, match="larger than"):
         client(serve((200, {"Content-Encoding": "gzip"}, bomb)).url).get("me")

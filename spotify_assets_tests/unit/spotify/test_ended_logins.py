@@ -12,8 +12,10 @@ import pytest
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.settings import Settings
+from spotify_assets.spotify import transport
 from spotify_assets.spotify.landing import look
 from spotify_assets.spotify.login import login
+from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, EndedLogin, Identity, State
 from spotify_assets.spotify.token_store import Token, TokenStore
@@ -84,6 +86,10 @@ def test_an_ended_login_is_marked_and_never_asked_for_again(
         (503, {}, b'{"error": "invalid_grant"}'),
         (200, {}, b"{}"),
         (401, {}, b""),
+        (403, {}, b'{"error": "invalid_grant"}'),
+        (200, {}, b'{"access_token": "a", "expires_in": 1e999}'),
+        (200, {}, b'{"access_token": "a", "expires_in": -' + b"9" * 4000 + b"}"),
+        (200, {}, b'{"access_token": "a", "expires_in": -1}'),
     ],
 )
 def test_any_other_failure_to_refresh_ends_no_login(
@@ -113,10 +119,55 @@ def test_an_old_token_that_ends_while_somebody_logs_in_does_not_end_the_new_logi
     serve: Serve, settings: Settings, state: State, store: TokenStore, new_token: NewToken
 ) -> None:
     # A process that read the old token asks with it after the new login was stored.
-    state.end_login("mira", EndedLogin("2026-01-01T00:00:00.000Z", "invalid_grant"))
+    settings = at(settings, serve(PAGE))
+    of_the_app = OAuthApp(settings).name
+    state.end_login("mira", EndedLogin(f"2026-01-01T00:00:00.000Z {of_the_app}", "invalid_grant"))
     store.save("mira", new_token(authorized_at="2026-11-20T21:00:00.000Z"))
-    assert error_of_look(at(settings, serve(PAGE)), state) is None
+    assert error_of_look(settings, state) is None
     assert not needs_login(state)
+
+
+@pytest.mark.usefixtures("known")
+def test_a_login_that_another_app_or_host_does_not_know_is_not_ended_for_its_own(
+    serve: Serve, settings: Settings, state: State, store: TokenStore, new_token: NewToken
+) -> None:
+    # A wrong .env, or the data folder pointed at a sandbox for a moment.
+    good = at(settings, serve(PAGE))
+    error_of_look(replace(at(settings, serve(REVOKED)), client_id="another"), state)
+    assert needs_login(state)
+    store.save("mira", new_token())
+    assert error_of_look(good, state) is None
+    assert not needs_login(state)
+
+
+@pytest.mark.usefixtures("known")
+def test_a_login_is_not_refreshed_where_no_time_is_left_to_wait_for_the_answer(
+    serve: Serve,
+    settings: Settings,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With rotation the answer, which a poller would hang up on, has the only refresh token."""
+    monkeypatch.setattr(transport, "for_all_exchanges", lambda: lambda: 9.0)
+    server = serve(REVOKED)
+    assert "no time was left" in str(error_of_look(at(settings, server), state))
+    assert server.seen == []
+
+
+@pytest.mark.usefixtures("known")
+def test_who_waits_too_long_for_another_process_that_refreshes_comes_again(
+    serve: Serve,
+    settings: Settings,
+    state: State,
+    store: TokenStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport, "for_all_exchanges", lambda: lambda: 0.05)
+    server = serve(PAGE)
+    with store.lock("mira"):
+        error = error_of_look(at(settings, server), state)
+    assert "Another process renews this login" in str(error)
+    assert server.seen == []
 
 
 @pytest.mark.usefixtures("fresh")

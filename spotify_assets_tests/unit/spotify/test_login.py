@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from filelock import Timeout
 
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
@@ -26,6 +27,7 @@ from spotify_assets.spotify import login as login_module
 from spotify_assets.spotify.errors import BadAnswer, Forbidden, LoginFailed, SpotifyError
 from spotify_assets.spotify.landing import look
 from spotify_assets.spotify.login import login
+from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, EndedLogin, Identity, State
 from spotify_assets.spotify.token_store import TokenStore
@@ -585,6 +587,7 @@ def test_the_page_in_the_browser_says_who_is_connected(
         assert page.status_code == 200
         assert "mira is connected" in page.text
         assert page.headers["Cache-Control"] == "no-store"
+        assert page.headers["Referrer-Policy"] == "no-referrer"
 
 
 @pytest.mark.usefixtures("nothing_is_stored")
@@ -633,7 +636,9 @@ def test_a_death_between_token_and_account_leaves_a_login_that_works(
     log_in("mira")
     token = store.load("mira")
     assert token is not None
-    state.end_login("mira", EndedLogin(token.authorized_at, "revoked"))
+    ended = f"{token.authorized_at} {OAuthApp(settings).name}"
+    state.end_login("mira", EndedLogin(ended, "revoked"))
+    assert "revoked" in str(look(settings, state, "mira", Retrying.never()).error)
 
     def die(*_: object) -> None:
         raise MemoryError
@@ -710,3 +715,23 @@ def test_a_spotify_that_fails_at_the_last_step_is_told_with_the_next_one(
     finally:
         sandbox.faults.off()
     assert (name in ("server_error_empty", "reset")) == bool(waits)
+
+
+def test_token_and_account_change_together_for_who_holds_the_tokens_lock(
+    state: State, store: TokenStore, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process whose old token has just ended could mark the new login."""
+    log_in("mira")
+    attach, held = State.attach, []
+
+    def attach_under_lock(*arguments: Any) -> Account:
+        try:
+            with store.lock("mira", timeout=0):
+                held.append(False)
+        except Timeout:
+            held.append(True)
+        return attach(*arguments)
+
+    monkeypatch.setattr(State, "attach", attach_under_lock)
+    log_in("mira")
+    assert held == [True]

@@ -95,6 +95,16 @@ def test_each_wish_is_waited_out(serve: Serve, client: NewClient, waits: list[fl
     assert waits == [2, 5]
 
 
+def test_the_waits_of_one_call_are_a_minute_together(
+    serve: Serve, client: NewClient, waits: list[float]
+) -> None:
+    server = serve((429, {"Retry-After": "40"}, b""), (429, {"Retry-After": "21"}, b""), GOOD)
+    with pytest.raises(RateLimited):
+        client(server.url, Retrying.patient()).get("me")
+    assert waits == [40]
+    assert len(server.seen) == 2
+
+
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}])
 def test_a_429_without_a_wish_is_asked_again_with_growing_pauses(
     headers: dict[str, str], serve: Serve, client: NewClient, waits: list[float]

@@ -206,7 +206,7 @@ def _refuse_outage(response: requests.Response) -> requests.Response:
     if response.status_code == requests.codes.too_many_requests:
         raise rate_limited(response)
     if response.status_code not in READABLE:
-        raise _unreachable(f"has an outage (HTTP {response.status_code})")
+        raise _unreachable(f"answered HTTP {response.status_code}")
     return response
 
 

@@ -235,6 +235,10 @@ def test_any_other_refusal_ends_no_login_however_often_it_comes(
         assert not needs_login(state)
 
 
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_token_that_cannot_be_kept_leaves_the_account_as_it_was(
     settings: Settings,
     state: State,
@@ -245,10 +249,7 @@ def test_a_token_that_cannot_be_kept_leaves_the_account_as_it_was(
     log_in("mira")
     before, token = state.accounts(), store.load("mira")
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("spotify_assets.spotify.token_store.os.fsync", full)
+    monkeypatch.setattr("spotify_assets.spotify.token_store.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         log_in("mira")
     assert state.accounts() == before
@@ -271,11 +272,7 @@ def test_a_refresh_token_is_not_spent_where_the_next_one_could_not_be_kept(
     sandbox.rotation = True
     try:
         with monkeypatch.context() as patch:
-
-            def full(*_: object) -> None:
-                raise OSError(28, "No space left on device")
-
-            patch.setattr("spotify_assets.spotify.token_store.os.fsync", full)
+            patch.setattr("spotify_assets.spotify.token_store.os.fsync", full_disk)
             assert "No space" in str(error_of_look(settings, state))
         assert error_of_look(settings, state) is None
     finally:

@@ -245,23 +245,23 @@ class State:
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
         """One read transaction, or None where nothing is stored yet."""
-        if self._lacks_tables():
-            self._writer()
+        with database.reading(self._path) as connection:
+            if connection is None or _has_all_tables(connection):
+                yield connection
+                return
+        self._writer()  # gives a database of an earlier version the tables that it lacks
         with database.reading(self._path) as connection:
             yield connection
-
-    def _lacks_tables(self) -> bool:
-        """Whether the database is of a version that did not have all of these tables."""
-        with database.reading(self._path) as connection:
-            return connection is not None and not (
-                metadata.tables.keys() <= set(inspect(connection).get_table_names())
-            )
 
     def _writer(self) -> Engine:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = database.writer(self._path)
         metadata.create_all(engine)
         return engine
+
+
+def _has_all_tables(connection: Connection) -> bool:
+    return metadata.tables.keys() <= set(inspect(connection).get_table_names())
 
 
 def _accounts(connection: Connection) -> list[Account]:

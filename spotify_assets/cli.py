@@ -8,7 +8,7 @@ import io
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +112,7 @@ def accounts(as_json: bool) -> None:
     settings = Settings.load()
     known = State(settings.state_path).accounts()
     if as_json:
-        lives = [login_life(account, datetime.now(UTC)) for account in known]
+        lives = [login_life(account, times.now()) for account in known]
         click.echo(
             json.dumps(
                 {

@@ -8,7 +8,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from filelock import FileLock, Timeout
@@ -70,7 +70,7 @@ def log_everybody_in(settings: Settings) -> None:
 def _clock() -> datetime:
     with suppress(FileNotFoundError, ValueError):  # a kill may have left it empty
         return times.from_text(CLOCK.read_text("utf-8"))
-    now = datetime.now(UTC)
+    now = times.now()
     CLOCK.write_text(times.to_text(now), "utf-8")
     return now
 

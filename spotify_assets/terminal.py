@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +43,7 @@ def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
         whole=("Authorised", "Login ends", "Last look"),
     )
     for account in accounts:
-        life = login_life(account, datetime.now(UTC))
+        life = login_life(account, times.now())
         if life and life.warning:
             click.secho(_printable(life.warning), fg="red" if life.days_left <= ALARM else "yellow")
         if account.last_look_error and not account.needs_login:  # which says the same
@@ -54,7 +53,7 @@ def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
 def warn_of_logins(accounts: "Iterable[Account]") -> None:
     """Say on standard error whose login ends within the week; what has ended, a look says."""
     for account in accounts:
-        life = login_life(account, datetime.now(UTC))
+        life = login_life(account, times.now())
         if life and life.warning and 0 < life.days_left <= WARNING:
             click.echo(f"Warning: {_printable(life.warning)}", err=True)
 

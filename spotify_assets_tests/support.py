@@ -1,5 +1,6 @@
 """What tests of more than one room share: a sandbox Spotify, and users of it who run commands."""
 
+import itertools
 import os
 import shutil
 import socket
@@ -7,8 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,25 @@ def need_tool(name: str, reason: str) -> str:
     if path is None:
         pytest.skip(f"{name} is not installed: {reason}")
     return path
+
+
+def _own_ports() -> Iterator[int]:
+    # Below those that the system gives to outgoing connections (32768 and up on Linux), of which
+    # any test beside this one makes hundreds; and a share of its own for each process of tests.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 20
+    share = range(20_000 + worker * 600, 20_600 + worker * 600)
+    return itertools.cycle(share[(os.getpid() + number) % 600] for number in range(600))
+
+
+_ports = _own_ports()
+
+
+def free_port() -> int:
+    """A port for a server that a test starts later: nothing listens there, nobody is given it."""
+    for port in _ports:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("unreachable: the ports are a cycle")
 
 
 class User:
@@ -88,8 +108,7 @@ class User:
 
 def sandbox(**config: Any) -> Sandbox:
     """A sandbox whose clock stands still, for a context manager."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        redirect_uri = f"http://127.0.0.1:{listening.getsockname()[1]}/callback"
+    redirect_uri = f"http://127.0.0.1:{free_port()}/callback"
     still: dict[str, Any] = {"now": NOW, "speed": 0, "redirect_uris": (redirect_uri,)}
     return Sandbox(SandboxConfig(**still | config))
 

@@ -3,13 +3,13 @@
 How tokens are got is `oauth`'s part, how they are kept `token_store`'s.
 """
 
-import time
 from typing import Protocol
 
 import requests
 from filelock import Timeout
 from requests.auth import AuthBase
 
+from spotify_assets import times
 from spotify_assets.spotify import transport
 from spotify_assets.spotify.errors import LoginEnded, NeedsLogin, Unreachable
 from spotify_assets.spotify.oauth import OAuthApp
@@ -57,7 +57,7 @@ class StoredLogin(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         token = self._load()
-        if token.expires_at - time.time() < REFRESH_BEFORE_SECONDS:
+        if token.expires_at - times.now().timestamp() < REFRESH_BEFORE_SECONDS:
             token = self._refresh_unless_another_did(token)
         self._used = token
         return _signed(request, token)

@@ -6,7 +6,6 @@ tokens and signing calls with them is `authorization`'s.
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from oauthlib.oauth2 import OAuth2Error
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
+from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import transport
 from spotify_assets.spotify.blocks import Blocks
@@ -29,7 +29,6 @@ from spotify_assets.spotify.errors import (
 )
 from spotify_assets.spotify.refusals import line, rate_limited
 from spotify_assets.spotify.token_store import Token
-from spotify_assets.times import now_text
 
 SCOPES = ("user-read-recently-played",)
 ENDPOINT = "api/token"
@@ -80,7 +79,7 @@ class OAuthApp:
             ),
             self._code_refused,
         )
-        return _token(answer, authorized_at=now_text())
+        return _token(answer, authorized_at=times.now_text())
 
     def refresh(self, token: Token) -> Token:
         """A token with a fresh access token; the refresh token is kept where none comes back.
@@ -237,7 +236,7 @@ def _token(answer: dict[str, Any], *, authorized_at: str, refreshed: Token | Non
     return Token(
         access_token=answer["access_token"],
         refresh_token=answer.get("refresh_token") or (refreshed.refresh_token if refreshed else ""),
-        expires_at=time.time() + float(answer.get("expires_in", 0)),
+        expires_at=times.now().timestamp() + float(answer.get("expires_in", 0)),
         scope=_scope_text(answer.get("scope")) or (refreshed.scope if refreshed else ""),
         authorized_at=authorized_at,
     )

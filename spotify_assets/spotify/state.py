@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
@@ -206,7 +206,7 @@ class State:
 
     def keep_block(self, client_id: str, endpoint: str, length: timedelta, reason: str) -> Block:
         """Block an app's calls of an endpoint for a time, from now on."""
-        now = datetime.now(UTC)
+        now = times.now()
         block = Block(times.to_text(now), times.to_text(now + length), reason)
         with self._writer().begin() as connection:
             present = _block(connection, client_id, endpoint)

@@ -7,7 +7,6 @@ last one for ever.
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 import traceback
@@ -37,6 +36,7 @@ from spotify_assets.spotify.state import Account, LandedPage, State
 from spotify_assets.spotify.token_store import Token, TokenStore
 from spotify_assets.warehouse.loading import Load
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.support import free_port
 
 NOW = datetime(2026, 11, 20, 21, 0, 0, 250_000, tzinfo=UTC)
 
@@ -67,12 +67,6 @@ class Server:
 
 
 Serve = Callable[..., Server]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @pytest.fixture

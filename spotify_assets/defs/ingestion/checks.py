@@ -1,6 +1,6 @@
 """Asset checks of the raw assets. They report; what is bad was kept out before the write."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 from sqlalchemy import func, select
@@ -58,7 +58,7 @@ def sums(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 def newest_play_age(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Somebody listened during the last days."""
     newest = warehouse.warehouse.newest_play()
-    age = datetime.now(UTC) - times.from_text(newest) if newest else None
+    age = times.now() - times.from_text(newest) if newest else None
     return dg.AssetCheckResult(
         passed=age is None or age < OLDEST_NEWEST_PLAY,
         severity=dg.AssetCheckSeverity.WARN,
@@ -89,7 +89,7 @@ def logins_last(spotify: SpotifyResource) -> dg.AssetCheckResult:
     lives = {
         account.account_id: life
         for account in spotify.state.accounts()
-        if (life := login_life(account, datetime.now(UTC)))
+        if (life := login_life(account, times.now()))
     }
     warnings = [life.warning for life in lives.values() if life.warning]
     is_urgent = any(life.days_left <= ALARM for life in lives.values())

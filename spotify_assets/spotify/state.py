@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Connection, Engine, case, delete, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, case, delete, func, insert, inspect, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import database, times
 from spotify_assets.spotify.tables import (
     accounts,
+    blind_spells,
     blocked_calls,
+    failed_looks,
     landed_pages,
     login_troubles,
     metadata,
@@ -30,6 +32,9 @@ LOGIN_LASTS = relativedelta(months=6)
 # Spotify said "Insufficient client scope" in error, and answered the next call with the same token
 # (SpotifyStatsTracker, 2026-08): only so many in a row, with no answer between them, are believed.
 SCOPE_REFUSALS_BELIEVED = 3
+# Fifty plays of half a minute, all that Spotify lists, are over in this time.
+BLIND_AFTER = timedelta(minutes=25)
+NOBODY_LOOKED = "nobody looked: this machine or what looks for us was off"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Account:
     """One listener. Times are UTC text; `account_id` is ours and never changes.
 
     `needs_login`: Spotify ended the login, or kept refusing it; no retry mends that.
+    `first_failed_at`, `last_failed_at`: of the looks without an answer since `last_look_at`.
     """
 
     account_id: str
@@ -48,6 +54,8 @@ class Account:
     last_look_at: str | None
     last_look_error: str | None
     needs_login: bool
+    first_failed_at: str | None
+    last_failed_at: str | None
 
 
 @dataclass(frozen=True)
@@ -69,13 +77,27 @@ class Block:
 
 @dataclass(frozen=True)
 class LandedPage:
-    """An answer as received. `answered_at` is Spotify's clock, `landed_at` ours (UTC text)."""
+    """An answer as received. `answered_at` is Spotify's clock, `landed_at` ours (UTC text).
+
+    `blind_because`: why there was no look for so long before this one that plays may be missing.
+    """
 
     page_id: str
     account_id: str
     landed_at: str
     answered_at: str
     body: str
+    blind_because: str | None = None
+
+
+@dataclass(frozen=True)
+class BlindSpell:
+    """A time without an answered look, long enough to miss plays, and why. Times are UTC text."""
+
+    account_id: str
+    blind_from: str
+    blind_to: str
+    cause: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +167,7 @@ class State:
         answered = times.to_text(answered_at) if answered_at else now
         page = LandedPage(_page_id(account_id, now, body), account_id, now, answered, body)
         with self._writer().begin() as connection:
+            _record_blind_spell(connection, account_id, now)
             connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)
@@ -159,7 +182,8 @@ class State:
             ).scalar()
             if newest == body:
                 return None
-            connection.execute(insert(landed_pages).values(vars(page)))
+            values = {name: text for name, text in vars(page).items() if name in landed_pages.c}
+            connection.execute(insert(landed_pages).values(values))
         return page
 
     def record_failed_look(self, account_id: str, error: str) -> None:
@@ -170,6 +194,23 @@ class State:
                 .where(accounts.c.account_id == account_id)
                 .values(last_look_error=error)
             )
+            last = {"last_failed_at": times.now_text(), "error": error}
+            connection.execute(
+                sqlite_insert(failed_looks)
+                .values(account_id=account_id, first_failed_at=last["last_failed_at"], **last)
+                .on_conflict_do_update(index_elements=["account_id"], set_=last)
+            )
+
+    def blind_spells(self, account_id: str) -> list[BlindSpell]:
+        """When nobody could see the account's plays, oldest first; the present one is not in it."""
+        query = (
+            select(blind_spells)
+            .where(blind_spells.c.account_id == account_id)
+            .order_by(blind_spells.c.blind_from)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings() if connection else ()
+            return [BlindSpell(**row) for row in rows]
 
     def end_login(self, account_id: str, ended: EndedLogin) -> None:
         """Mark the account's login as ended; only another login mends that."""
@@ -236,11 +277,36 @@ class State:
 
     def page(self, page_id: str) -> LandedPage | None:
         """One landed page, or None where there is none (any more)."""
-        columns = [landed_pages.c[name] for name in LandedPage.__dataclass_fields__]
-        query = select(*columns).where(landed_pages.c.page_id == page_id)
+        pages, spells = landed_pages.c, blind_spells.c
+        of_the_same_look = (spells.account_id == pages.account_id) & (
+            spells.blind_to == pages.landed_at
+        )
+        query = (
+            select(*pages, spells.cause.label("blind_because"))
+            .outerjoin(blind_spells, of_the_same_look)
+            .where(pages.page_id == page_id)
+        )
         with self._reading() as connection:
             row = connection.execute(query).one_or_none() if connection else None
-        return LandedPage(**row._mapping) if row else None
+        names = LandedPage.__dataclass_fields__
+        return LandedPage(**{name: row._mapping[name] for name in names}) if row else None
+
+    def prune_pages(self, before: str) -> int:
+        """Remove the pages that were landed before a moment; how many there were.
+
+        Never an account's newest: the next answer is compared with it. That a page is in no load
+        yet is not known here: name a moment before it.
+        """
+        if not self._path.exists():
+            return 0
+        pages = landed_pages.c
+        newest = select(func.max(pages.page_number)).group_by(pages.account_id)
+        with self._writer().begin() as connection:
+            return connection.execute(
+                delete(landed_pages).where(
+                    pages.landed_at < before, pages.page_number.not_in(newest)
+                )
+            ).rowcount
 
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
@@ -269,13 +335,35 @@ def _accounts(connection: Connection) -> list[Account]:
     needs_login = troubles.ended_login.is_not(None) | (
         troubles.scope_refusals >= SCOPE_REFUSALS_BELIEVED
     )
+    failed = failed_looks.c
     query = (
-        select(accounts, case((needs_login, 1), else_=0).label("needs_login"))
+        select(
+            accounts,
+            case((needs_login, 1), else_=0).label("needs_login"),
+            failed.first_failed_at,
+            failed.last_failed_at,
+        )
         .outerjoin(login_troubles)
+        .outerjoin(failed_looks)
         .order_by(accounts.c.account_id)
     )
     rows = connection.execute(query).mappings()
     return [Account(**{**row, "needs_login": bool(row["needs_login"])}) for row in rows]
+
+
+def _record_blind_spell(connection: Connection, account_id: str, now: str) -> None:
+    """Close the time since the last answered look, where it was too long; forget its failures."""
+    failed, known = failed_looks.c, accounts.c
+    before = connection.execute(
+        select(known.last_look_at, failed.error)
+        .outerjoin(failed_looks)
+        .where(known.account_id == account_id, known.last_look_at.is_not(None))
+    ).one_or_none()
+    if before and times.from_text(now) - times.from_text(before.last_look_at) > BLIND_AFTER:
+        spell = BlindSpell(account_id, before.last_look_at, now, before.error or NOBODY_LOOKED)
+        # A clock that was set back may come by the same moment twice.
+        connection.execute(sqlite_insert(blind_spells).values(vars(spell)).on_conflict_do_nothing())
+    connection.execute(delete(failed_looks).where(failed.account_id == account_id))
 
 
 def _block(connection: Connection, client_id: str, endpoint: str) -> Block | None:

@@ -48,6 +48,27 @@ login_troubles = Table(
     Column("scope_refusals", Integer, nullable=False, default=0, comment="in a row"),
 )
 
+# Looks that had no answer since the last one that had; the row goes with the next answered look.
+failed_looks = Table(
+    "failed_looks",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.account_id"), primary_key=True),
+    Column("first_failed_at", Text, nullable=False),
+    Column("last_failed_at", Text, nullable=False),
+    Column("error", Text, nullable=False, comment="of the last one"),
+)
+
+# Times without an answered look that were long enough for plays to leave Spotify's list unseen.
+blind_spells = Table(
+    "blind_spells",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.account_id")),
+    Column("blind_from", Text, comment="the last answered look before"),
+    Column("blind_to", Text, nullable=False, comment="the next answered look"),
+    Column("cause", Text, nullable=False),
+    PrimaryKeyConstraint("account_id", "blind_from"),
+)
+
 blocked_calls = Table(
     "blocked_calls",
     metadata,

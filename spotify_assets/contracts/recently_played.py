@@ -107,6 +107,12 @@ def flatten(page: LandedPage, items: Sequence[object]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=columns, dtype=object)
 
 
+def ends(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The ends of a flattened page's plays that can be true, ascending, whatever else is wrong."""
+    pairs = zip(frame["played_at"], frame["latest_played_at"], strict=True)
+    return tuple(sorted({end for end, latest in pairs if _is_time(end) and end <= latest}))
+
+
 def _flatten(account_id: str, item: object) -> dict[str, object]:
     artists = _at(item, "track", "artists")
     return {

@@ -54,8 +54,8 @@ class Account:
     last_look_at: str | None
     last_look_error: str | None
     needs_login: bool
-    first_failed_at: str | None
-    last_failed_at: str | None
+    first_failed_at: str | None = None
+    last_failed_at: str | None = None
 
 
 @dataclass(frozen=True)

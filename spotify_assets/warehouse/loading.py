@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import times
+from spotify_assets.warehouse import coverage
 from spotify_assets.warehouse.tables import loads, quarantined_rows
 
 if TYPE_CHECKING:  # 0.6 s that commands which only read a receipt need not pay
@@ -27,6 +28,9 @@ class Load:
         rows_read: what the parser counted before any row was looked at.
         accepted: frame with the columns of the raw table but `load_id`.
         rejected: frame of `payload` and `reasons`.
+        is_retry: the rows come from quarantine, so that none of them was seen once more.
+        listed: of a page, the ends of all plays that can be true, as UTC text, ascending.
+        blind_because: why there was no look for long before the page.
     """
 
     source: str
@@ -38,6 +42,9 @@ class Load:
     window_from: str | None = None
     window_to: str | None = None
     rows_ignored: int = 0
+    is_retry: bool = False
+    listed: tuple[str, ...] = ()
+    blind_because: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
         rows_loaded = _insert_accepted(connection, table, load, load_id)
         _insert_rejected(connection, load, load_id)
         _release_accepted(connection, load, load_id)
+        coverage.judge(connection, load_id, load.account_id, load.listed, load.blind_because)
         receipt = Receipt(
             rows_read=load.rows_read,
             rows_loaded=rows_loaded,
@@ -141,15 +149,15 @@ def _insert_rejected(connection: Connection, load: Load, load_id: int) -> None:
     if load.rejected.empty:
         return
     statement = sqlite_insert(quarantined_rows)
+    seen_again = {
+        "last_load_id": statement.excluded.last_load_id,
+        "released_by": None,
+        "times_seen": quarantined_rows.c.times_seen + 1,
+    }
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["account_id", "source", "payload_hash"],
-            set_={
-                "reasons": statement.excluded.reasons,
-                "last_load_id": statement.excluded.last_load_id,
-                "released_by": None,
-                "times_seen": quarantined_rows.c.times_seen + 1,
-            },
+            set_={"reasons": statement.excluded.reasons} | ({} if load.is_retry else seen_again),
         ),
         [
             {

@@ -5,15 +5,18 @@ durations integer ms, booleans 0 or 1. dbt's tables are dbt's own and not declar
 """
 
 from sqlalchemy import (
+    DDL,
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 metadata = MetaData()
@@ -25,8 +28,8 @@ loads = Table(
     Column("source", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("page_id", Text, unique=True, comment="the landed page, where the source is the API"),
-    Column("window_from", Text, comment="oldest play that was offered"),
-    Column("window_to", Text, comment="newest play that was offered"),
+    Column("window_from", Text, comment="end of the oldest play that was offered"),
+    Column("window_to", Text, comment="end of the newest play that was offered"),
     Column("dagster_run_id", Text),
     Column("loaded_at", Text, nullable=False),
     Column("rows_read", Integer, nullable=False),
@@ -38,6 +41,7 @@ loads = Table(
         "rows_read = rows_loaded + rows_duplicate + rows_quarantined + rows_ignored",
         name="every_row_is_accounted_for",
     ),
+    Index("loads_by_account", "account_id", "window_to"),
     sqlite_autoincrement=True,
 )
 
@@ -87,6 +91,102 @@ raw_recently_played = Table(
     Column("payload", Text, nullable=False, comment="the item as received, JSON"),
     Column("load_id", ForeignKey("loads.load_id"), nullable=False),
     PrimaryKeyConstraint("account_id", "played_at", "track_uri"),
+)
+
+# Between two plays that are known: plays that Spotify may have listed and that nobody saw.
+coverage_gaps = Table(
+    "coverage_gaps",
+    metadata,
+    Column("gap_id", Integer, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("gap_from", Text, nullable=False, comment="end of the newest play known before"),
+    Column("gap_to", Text, nullable=False, comment="end of the oldest play on the next page"),
+    Column("max_lost_plays", Integer, nullable=False),
+    Column("spacing_ms", Integer, nullable=False, comment="the bound's shortest time per play"),
+    Column("cause", Text, comment="why nobody looked for long; null where that was not so"),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False, comment="that found it"),
+    Index("coverage_gaps_by_account", "account_id", "gap_from"),
+)
+
+# What was seen of a gap later on. Whether a gap is open is derived from these: see open_gaps.
+coverage_closures = Table(
+    "coverage_closures",
+    metadata,
+    Column("gap_id", ForeignKey("coverage_gaps.gap_id"), nullable=False),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False),
+    Column("closed_from", Text, nullable=False),
+    Column("closed_to", Text, nullable=False),
+    Column("rows_inside", Integer, nullable=False, comment="plays that were found in it"),
+    PrimaryKeyConstraint("gap_id", "closed_from", "closed_to", "load_id"),
+)
+
+# A view: one row for each part of a gap that no closure covers and that can hold a lost play.
+views = MetaData()
+open_gaps = Table(
+    "open_gaps",
+    views,
+    Column("gap_id", Integer),
+    Column("account_id", Text),
+    Column("open_from", Text),
+    Column("open_to", Text),
+    Column("max_lost_plays", Integer, comment="of the whole gap, less the plays found in it"),
+    Column("spacing_ms", Integer),
+    Column("cause", Text),
+)
+OPEN_GAPS = """
+create view if not exists open_gaps as
+with edges as (
+    select gap_id, closed_from as open_to, closed_to as next_open_from, rows_inside
+    from coverage_closures
+    union all
+    select gap_id, gap_to, gap_to, 0 from coverage_gaps
+),
+parts as (
+    select
+        gap_id,
+        open_to,
+        max(next_open_from) over (
+            partition by gap_id order by open_to, next_open_from
+            rows between unbounded preceding and 1 preceding
+        ) as closed_until,
+        sum(rows_inside) over (partition by gap_id) as plays_found
+    from edges
+)
+select
+    gaps.gap_id,
+    gaps.account_id,
+    coalesce(parts.closed_until, gaps.gap_from) as open_from,
+    parts.open_to,
+    gaps.max_lost_plays - parts.plays_found as max_lost_plays,
+    gaps.spacing_ms,
+    gaps.cause
+from parts
+inner join coverage_gaps as gaps on parts.gap_id = gaps.gap_id
+where
+    coalesce(parts.closed_until, gaps.gap_from) < parts.open_to
+    and gaps.max_lost_plays > parts.plays_found
+"""
+event.listen(metadata, "after_create", DDL(OPEN_GAPS))
+
+# On which clock a listener's days are, by UTC intervals that do not overlap.
+account_zones = Table(
+    "account_zones",
+    metadata,
+    Column("account_id", Text),
+    Column("valid_from", Text, comment="UTC; the interval is half-open"),
+    Column("valid_to", Text, nullable=False),
+    Column("zone", Text, nullable=False, comment="of the IANA list"),
+    PrimaryKeyConstraint("account_id", "valid_from"),
+)
+
+zone_offsets = Table(
+    "zone_offsets",
+    metadata,
+    Column("zone", Text),
+    Column("valid_from", Text, comment="UTC; the interval is half-open"),
+    Column("valid_to", Text, nullable=False),
+    Column("offset_seconds", Integer, nullable=False, comment="local time less UTC"),
+    PrimaryKeyConstraint("zone", "valid_from"),
 )
 
 # Written by a hook in the transaction that builds the model, so it never says too much.

@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
+from spotify_assets.warehouse.draining import load_of
 
 from spotify_assets.definitions import defs
-from spotify_assets.defs.ingestion.assets import load_of
 from spotify_assets.defs.operations.killed_runs import PROCESS_TAG, fail_killed_runs, process_tags
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.defs.schedules import daily_refresh, models_schedule

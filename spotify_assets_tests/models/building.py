@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dbt.cli.main import dbtRunner
+from spotify_assets.warehouse.draining import load_of
 
-from spotify_assets.defs.ingestion.assets import load_of
 from spotify_assets.settings import CHECKOUT, Settings
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying

@@ -8,6 +8,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.warehouse.loading import Loads, Receipt, write_load
 from spotify_assets.warehouse.tables import metadata
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets.warehouse.zones import fix_zones
 
 NEWEST_PLAYS_SHOWN = 10
 
@@ -30,6 +31,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             total += receipt
             edges |= {edge for edge in (load.window_from, load.window_to) if edge}
         context.log.info("%s", total)
+        fix_zones(engine, Settings.load().timezone)
         context.add_output_metadata(
             {
                 **vars(total),

@@ -166,7 +166,7 @@ where
     coalesce(parts.closed_until, gaps.gap_from) < parts.open_to
     and gaps.max_lost_plays > parts.plays_found
 """
-event.listen(metadata, "after_create", DDL(OPEN_GAPS))
+event.listen(metadata, "after_create", DDL(OPEN_GAPS))  # type: ignore[no-untyped-call]
 
 # On which clock a listener's days are, by UTC intervals that do not overlap.
 account_zones = Table(

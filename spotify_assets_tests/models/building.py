@@ -16,6 +16,7 @@ from spotify_assets.warehouse.loading import write_load
 from spotify_assets.warehouse.pending import undrained_pages
 from spotify_assets.warehouse.tables import raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets.warehouse.zones import fix_zones
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def ingest(settings: Settings) -> Warehouse:
     look_at_all(settings, state, Retrying.patient())
     for page in list(undrained_pages(state, warehouse)):
         write_load(warehouse.writer(), raw_recently_played, load_of(page))
+    fix_zones(warehouse.writer(), settings.timezone)
     return warehouse
 
 

@@ -51,7 +51,10 @@ def build_arguments(config: ModelsConfig) -> list[str]:
     project=dbt_project(),
     dagster_dbt_translator=Translator(
         DagsterDbtTranslatorSettings(
-            enable_code_references=True, enable_source_tests_as_checks=True
+            enable_code_references=True,
+            enable_source_tests_as_checks=True,
+            # The raw asset writes what its loads say about coverage and the zones too.
+            enable_duplicate_source_asset_keys=True,
         )
     ),
 )

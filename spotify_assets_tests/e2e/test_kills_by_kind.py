@@ -1,0 +1,24 @@
+"""Death at a change of each kind: the few renames of a refresh are as likely as its many writes."""
+
+from itertools import chain
+
+import pytest
+
+from spotify_assets.sandbox.server import Sandbox
+from spotify_assets_tests.e2e.killing import KINDS, Killing, compiled, deaths
+
+
+@pytest.fixture(scope="module")
+def killing(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Killing:
+    folder = tmp_path_factory.mktemp("kills-by-kind")
+    return Killing(still_spotify, compiled(folder), folder, listeners=("mira",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "whom"), chain.from_iterable(deaths(kind, few=1, many=10) for kind in KINDS)
+)
+def test_a_refresh_killed_at_any_change_of_one_kind_is_completed_by_the_next(
+    killing: Killing, kind: str, share: float, whom: str
+) -> None:
+    user = killing.kill(kind, share, whom, f"{kind}-{share}")
+    killing.assert_that_the_next_refresh_completes(user)

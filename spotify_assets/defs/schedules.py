@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from spotify_assets import timetable
 from spotify_assets.defs.jobs import daily_refresh_job, models_job
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
@@ -14,7 +15,7 @@ RUNNING = dg.DefaultScheduleStatus.RUNNING
 @dg.schedule(
     name="daily_refresh",
     job=daily_refresh_job,
-    cron_schedule="30 4 * * *",
+    cron_schedule=timetable.DAILY_REFRESH,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
 )
@@ -28,7 +29,7 @@ def daily_refresh(spotify: SpotifyResource) -> dg.RunRequest | dg.SkipReason:
 @dg.schedule(
     name="models_schedule",
     job=models_job,
-    cron_schedule="0 * * * *",
+    cron_schedule=timetable.MODELS,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
 )

@@ -1,12 +1,18 @@
 """Sensors: what happens as soon as there is news. Each asks stored facts, never its own memory."""
 
+import json
+
 import dagster as dg
 
+from spotify_assets import timetable
+from spotify_assets.defs.ingestion.assets import recently_played
+from spotify_assets.defs.ingestion.checks import severity
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.retrying import Retrying
+from spotify_assets.warehouse.health import health, verdicts
 from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, no_news
 
 settings = Settings.load()
@@ -64,9 +70,35 @@ def models_sensor(
 @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)
 def killed_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Fail the runs whose process is gone, so that the queue behind them moves on."""
+    timetable.leave_sign(Settings.load())
     failed = fail_killed_runs(context.instance)
     return dg.SkipReason(
         f"Marked as failed: {', '.join(failed)}" if failed else "No run was killed."
+    )
+
+
+@dg.sensor(minimum_interval_seconds=300, default_status=RUNNING)
+def health_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Say what the checks of health say, also where no run happens, whenever it changes."""
+    present = Settings.load()
+    found = verdicts(health(present), present.timezone)
+    told = {name: [verdict.passed, verdict.description] for name, verdict in found.items()}
+    before = json.loads(context.cursor or "{}")
+    news = [name for name in found if told[name] != before.get(name)]
+    return dg.SensorResult(
+        skip_reason=f"New: {', '.join(news)}" if news else "All as before.",
+        asset_events=[
+            dg.AssetCheckEvaluation(
+                asset_key=recently_played.key,
+                check_name=name,
+                passed=found[name].passed,
+                severity=severity(found[name]),
+                description=found[name].description,
+                metadata=found[name].metadata,
+            )
+            for name in news
+        ],
+        cursor=json.dumps(told),
     )
 
 

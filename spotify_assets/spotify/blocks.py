@@ -31,12 +31,17 @@ class Blocks:
         Raises:
             RateLimited: not yet; no call was made.
         """
-        block = self._state.block(self._client_id, endpoint)
-        now = times.now_text()
-        # A clock that was set back would honour a block for longer than Spotify asked.
-        if block is not None and block.blocked_at <= now < block.blocked_until:
-            left = times.from_text(block.blocked_until) - times.from_text(now)
+        block = self.present(endpoint)
+        if block is not None:
+            left = times.from_text(block.blocked_until) - times.now()
             raise RateLimited(self._told(block), int(left.total_seconds()), block.reason)
+
+    def present(self, endpoint: str) -> Block | None:
+        """The endpoint's block that is not over yet, or None."""
+        block = self._state.block(self._client_id, endpoint)
+        # A clock that was set back would honour a block for longer than Spotify asked.
+        is_on = block is not None and block.blocked_at <= times.now_text() < block.blocked_until
+        return block if is_on else None
 
     def keep(self, endpoint: str, error: RateLimited) -> None:
         """Remember what Spotify asked for, where it is too long to be waited out.

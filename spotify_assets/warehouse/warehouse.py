@@ -34,9 +34,11 @@ class Warehouse:
         with database.reading(self._path) as connection:
             return connection.execute(query).all() if connection else []
 
-    def newest_play(self) -> str | None:
-        """`played_at` of the newest play of all accounts."""
+    def newest_play(self, account_id: str | None = None) -> str | None:
+        """`played_at` of the newest play, of one account or of all."""
         query = select(func.max(raw_recently_played.c.played_at))
+        if account_id is not None:
+            query = query.where(raw_recently_played.c.account_id == account_id)
         return next((played_at for (played_at,) in self.read(query)), None)
 
     def newest_plays(self, limit: int) -> Sequence[Row[Any]]:

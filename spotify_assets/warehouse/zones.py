@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import tzlocal
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, ScalarResult, delete, insert, select
 
 from spotify_assets import times
 from spotify_assets.warehouse.tables import account_zones, loads, zone_offsets
@@ -28,7 +28,7 @@ def fix_zones(engine: Engine, zone: str) -> None:
     """
     with engine.begin() as connection:
         has_zone = select(account_zones.c.account_id)
-        new = connection.execute(
+        new: ScalarResult[str] = connection.execute(
             select(loads.c.account_id).distinct().where(loads.c.account_id.not_in(has_zone))
         ).scalars()
         interval = {"valid_from": times.to_text(BEGIN), "valid_to": times.to_text(END)}
@@ -38,7 +38,8 @@ def fix_zones(engine: Engine, zone: str) -> None:
                     account_id=account_id, zone=zone or _machines_zone(), **interval
                 )
             )
-        for name in connection.execute(select(account_zones.c.zone).distinct()).scalars().all():
+        zones: ScalarResult[str] = connection.execute(select(account_zones.c.zone)).scalars()
+        for name in set(zones):
             _write_offsets(connection, name)
 
 

@@ -22,8 +22,6 @@ from typing import Any
 import pytest
 
 from spotify_assets import times
-from spotify_assets.contracts.recently_played import RecentlyPlayed, flatten
-from spotify_assets.contracts.split import split
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig
 from spotify_assets.settings import Settings
@@ -34,6 +32,7 @@ from spotify_assets.spotify.login import login
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, LandedPage, State
 from spotify_assets.spotify.token_store import Token, TokenStore
+from spotify_assets.warehouse.draining import load_of
 from spotify_assets.warehouse.loading import Load
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.support import free_port
@@ -255,12 +254,6 @@ def items(page_body: str) -> list[Any]:
 def page_of(items: list[Any], page_id: str = "page-1", account_id: str = "mira") -> LandedPage:
     moment = times.to_text(NOW)
     return LandedPage(page_id, account_id, moment, moment, json.dumps({"items": items}))
-
-
-def load_of(page: LandedPage) -> Load:
-    listed = recently_played.items(json.loads(page.body))
-    accepted, rejected = split(flatten(page, listed), RecentlyPlayed)
-    return Load("recently_played", page.account_id, page.page_id, len(listed), accepted, rejected)
 
 
 @pytest.fixture

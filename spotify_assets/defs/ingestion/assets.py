@@ -1,5 +1,7 @@
 """The raw assets: pages that were landed, put through their contract, on their way to a table."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from spotify_assets.defs.io_manager import column_schema
@@ -23,6 +25,10 @@ class RecentlyPlayedConfig(dg.Config):
     kinds={"python", "pandas", "sqlite"},
     owners=["team:listener"],
     io_manager_key="warehouse_io_manager",
+    # `daily_refresh` materialises it whether there is news or not: a quiet night is no failure.
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
+    ),
     metadata={"dagster/column_schema": column_schema(raw_recently_played)},
 )
 def recently_played(

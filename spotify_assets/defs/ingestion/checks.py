@@ -1,19 +1,14 @@
 """Asset checks of the raw assets. They report; what is bad was kept out before the write."""
 
-from datetime import timedelta
-
 import dagster as dg
 from sqlalchemy import func, select
 
-from spotify_assets import times
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
-from spotify_assets.spotify.login_life import ALARM, login_life
+from spotify_assets.settings import Settings
+from spotify_assets.warehouse.health import Verdict, health, verdicts
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
-
-# Nobody is told of a quiet weekend.
-OLDEST_NEWEST_PLAY = timedelta(days=3)
 
 
 @dg.asset_check(asset=recently_played)
@@ -55,19 +50,6 @@ def sums(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=recently_played)
-def newest_play_age(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """Somebody listened during the last days."""
-    newest = warehouse.warehouse.newest_play()
-    age = times.now() - times.from_text(newest) if newest else None
-    return dg.AssetCheckResult(
-        passed=age is None or age < OLDEST_NEWEST_PLAY,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"The newest play ended {newest}." if newest else "There is no play yet.",
-        metadata={"age_hours": round(age / timedelta(hours=1), 1)} if age else {},
-    )
-
-
-@dg.asset_check(asset=recently_played)
 def every_account_was_read(spotify: SpotifyResource) -> dg.AssetCheckResult:
     """The last look at each account was answered; otherwise the run ends red, models built."""
     errors = {
@@ -84,18 +66,40 @@ def every_account_was_read(spotify: SpotifyResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=recently_played)
-def logins_last(spotify: SpotifyResource) -> dg.AssetCheckResult:
+def coverage() -> dg.AssetCheckResult:
+    """No gap is open in which plays may have been lost."""
+    return _of_health("coverage")
+
+
+@dg.asset_check(asset=recently_played)
+def last_look_age() -> dg.AssetCheckResult:
+    """Every account was seen so recently that no play can have left Spotify's list since."""
+    return _of_health("last_look_age")
+
+
+@dg.asset_check(asset=recently_played)
+def newest_play_age() -> dg.AssetCheckResult:
+    """Nobody is silent for longer than usual, and Spotify's list does not stand still."""
+    return _of_health("newest_play_age")
+
+
+@dg.asset_check(asset=recently_played)
+def logins_last() -> dg.AssetCheckResult:
     """No login has ended or will within thirty days; Spotify ends each one after six months."""
-    lives = {
-        account.account_id: life
-        for account in spotify.state.accounts()
-        if (life := login_life(account, times.now()))
-    }
-    warnings = [life.warning for life in lives.values() if life.warning]
-    is_urgent = any(life.days_left <= ALARM for life in lives.values())
+    return _of_health("logins_last")
+
+
+def _of_health(name: str) -> dg.AssetCheckResult:
+    settings = Settings.load()
+    verdict = verdicts(health(settings), settings.timezone)[name]
     return dg.AssetCheckResult(
-        passed=not warnings,
-        severity=dg.AssetCheckSeverity.ERROR if is_urgent else dg.AssetCheckSeverity.WARN,
-        description="; ".join(warnings) or "Every login lasts for more than thirty days.",
-        metadata={"days_left": {name: life.days_left for name, life in lives.items()}},
+        passed=verdict.passed,
+        severity=severity(verdict),
+        description=verdict.description,
+        metadata=verdict.metadata,
     )
+
+
+def severity(verdict: Verdict) -> dg.AssetCheckSeverity:
+    """How loud Dagster is to be."""
+    return dg.AssetCheckSeverity.ERROR if verdict.urgent else dg.AssetCheckSeverity.WARN

@@ -1,0 +1,48 @@
+"""When things happen by themselves, in one place for Dagster's schedules and for `status`."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from spotify_assets import times
+from spotify_assets.settings import Settings
+
+DAILY_REFRESH = "30 4 * * *"
+MODELS = "0 * * * *"
+HOUSEKEEPING = "15 5 * * *"
+
+# A sensor of the daemon's leaves a sign as often as it ticks: every half a minute.
+SIGN_OF_LIFE = timedelta(minutes=2)
+
+
+def leave_sign(settings: Settings) -> None:
+    """Say that Dagster's daemon is at work."""
+    _sign(settings).touch()
+
+
+def daemon_is_running(settings: Settings) -> bool:
+    """Whether schedules and sensors run, as far as the last two minutes tell."""
+    try:
+        left_at = datetime.fromtimestamp(_sign(settings).stat().st_mtime, times.now().tzinfo)
+    except FileNotFoundError:
+        return False
+    return abs(times.now() - left_at) < SIGN_OF_LIFE
+
+
+def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
+    """When what comes next, as UTC text, while the daemon runs."""
+    now = times.now()
+    due = [times.from_text(last_look_at)] if last_look_at else []
+    look = [moment + timedelta(seconds=settings.look_every_seconds) for moment in due]
+    local = now.astimezone(ZoneInfo(settings.timezone or "UTC"))
+    crons = {"models": MODELS, "daily refresh": DAILY_REFRESH, "housekeeping": HOUSEKEEPING}
+    return {
+        "look": times.to_text(max([now, *look])),
+        **{name: times.to_text(next(CronSim(cron, local))) for name, cron in crons.items()},
+    }
+
+
+def _sign(settings: Settings) -> Path:
+    return settings.locks / "daemon.sign"

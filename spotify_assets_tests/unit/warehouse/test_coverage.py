@@ -1,0 +1,224 @@
+"""What may be lost: gaps between pages, how many plays they can hold, and what closes them."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from spotify_assets import times
+from spotify_assets.spotify.state import LandedPage
+from spotify_assets.warehouse.draining import load_of
+from spotify_assets.warehouse.loading import write_load
+from spotify_assets.warehouse.tables import (
+    coverage_closures,
+    coverage_gaps,
+    open_gaps,
+    raw_recently_played,
+)
+from spotify_assets.warehouse.warehouse import Warehouse
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ANSWERED = "2026-03-02T00:00:00.000Z"
+
+
+def at(seconds: float) -> str:
+    return times.to_text(START + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def look(warehouse: Warehouse, items: list[Any]) -> Callable[..., None]:
+    """Load a page that lists plays that ended at these seconds."""
+    pages = 0
+
+    def look(*ends: float, account: str = "mira", cause: str | None = None, **item: Any) -> None:
+        nonlocal pages
+        pages += 1
+        listed = [
+            {**deepcopy(items[0]), "played_at": at(end), **item}
+            for end in sorted(ends, reverse=True)
+        ]
+        body = json.dumps({"items": listed})
+        page = LandedPage(f"page-{pages}", account, ANSWERED, ANSWERED, body, cause)
+        write_load(warehouse.writer(), raw_recently_played, load_of(page))
+
+    return look
+
+
+def gaps(warehouse: Warehouse) -> list[tuple[str, str, int, int]]:
+    columns = coverage_gaps.c
+    return [
+        tuple(row)
+        for row in warehouse.read(
+            select(
+                columns.gap_from, columns.gap_to, columns.max_lost_plays, columns.spacing_ms
+            ).order_by(columns.gap_id)
+        )
+    ]
+
+
+def still_open(warehouse: Warehouse) -> list[tuple[str, str, int]]:
+    columns = open_gaps.c
+    return [
+        tuple(row)
+        for row in warehouse.read(
+            select(columns.open_from, columns.open_to, columns.max_lost_plays).order_by(
+                columns.open_from
+            )
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        pytest.param([(0, 100, 200)], [], id="the first page is history"),
+        pytest.param([(0, 100), (100, 200)], [], id="a page that reaches back loses nothing"),
+        pytest.param([(0, 100), (0, 100)], [], id="the same page"),
+        pytest.param([(0, 100), ()], [], id="an empty page"),
+        pytest.param([(0, 100), (200,)], [(100, 200)], id="a page that begins later"),
+        pytest.param([(0, 100), (101,)], [(100, 101)], id="however little later"),
+        pytest.param([(500, 600), (0, 100)], [], id="an old page says nothing"),
+        pytest.param(
+            [(500, 600), (0, 100), (700, 800)], [(600, 700)], id="an old page is not what is known"
+        ),
+        pytest.param([(500, 600), (500, 700)], [], id="a play that is listed no more is no loss"),
+        pytest.param(
+            [(0,), (100,), (200,)], [(0, 100), (100, 200)], id="page after page that begins later"
+        ),
+    ],
+)
+def test_a_gap_is_where_a_page_does_not_reach_back_to_the_newest_known_play(
+    pages: list[tuple[float, ...]],
+    found: list[tuple[float, float]],
+    look: Callable[..., None],
+    warehouse: Warehouse,
+) -> None:
+    for page in pages:
+        look(*page)
+    assert [gap[:2] for gap in gaps(warehouse)] == [(at(a), at(b)) for a, b in found]
+
+
+@pytest.mark.parametrize(
+    ("seen", "to", "spacing_ms", "most"),
+    [
+        ((0, 300), 359, 30_000, 0),
+        ((0, 300), 360, 30_000, 1),
+        ((0, 300), 3_300, 30_000, 99),
+        ((0, 10), 70, 10_000, 5),
+        ((0, 0.5), 30.5, 3_000, 9),
+        ((0, 10, 300), 359.999, 10_000, 4),
+    ],
+)
+def test_a_gap_holds_what_fits_at_the_shortest_spacing_that_was_seen(
+    seen: tuple[float, ...],
+    to: float,
+    spacing_ms: int,
+    most: int,
+    look: Callable[..., None],
+    warehouse: Warehouse,
+) -> None:
+    look(*seen)
+    look(to)
+    assert [gap[2:] for gap in gaps(warehouse)] == [(most, spacing_ms)]
+
+
+def test_a_spacing_on_the_page_behind_the_gap_counts_and_that_of_another_account_does_not(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0, 5, account="jonas")
+    look(0, 300)
+    look(600, 615)
+    assert gaps(warehouse) == [(at(300), at(600), 19, 15_000)]
+
+
+def test_a_gap_that_can_hold_no_play_is_not_open(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0, 300)
+    look(359)
+    assert len(gaps(warehouse)) == 1
+    assert still_open(warehouse) == []
+
+
+def test_accounts_know_nothing_of_each_other(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0, 1_000)
+    look(0, 500, account="jonas")
+    look(1_000, 1_100)
+    assert gaps(warehouse) == []
+    look(900, account="jonas")
+    assert [gap[:2] for gap in gaps(warehouse)] == [(at(500), at(900))]
+
+
+def test_a_play_in_quarantine_is_known_all_the_same(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0, 300)
+    look(300, 600, track={"uri": "spotify:track:1"})
+    look(600, 900)
+    assert gaps(warehouse) == []
+
+
+def test_a_play_of_the_future_is_not_believed(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0, 300)
+    look(300, 86_400 + 301)
+    look(600, 900)
+    assert [gap[:2] for gap in gaps(warehouse)] == [(at(300), at(600))]
+
+
+def test_why_nobody_looked_is_kept_with_the_gap(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0)
+    look(100, cause="the network was down")
+    assert [row.cause for row in warehouse.read(select(coverage_gaps))] == ["the network was down"]
+
+
+@pytest.mark.parametrize(
+    ("later", "left"),
+    [
+        pytest.param((300, 900, 1_500, 4_000), [], id="a page over both edges closes it"),
+        pytest.param((0, 300, 4_000, 5_000), [], id="also where nothing was inside"),
+        pytest.param(
+            (900, 1_500, 4_000), [(300, 900, 120)], id="a page over one edge closes its part"
+        ),
+        pytest.param(
+            (900, 1_500), [(300, 900, 120), (1_500, 4_000, 120)], id="an old page within it"
+        ),
+        pytest.param((1_500,), [(300, 1_500, 121), (1_500, 4_000, 121)], id="one play within it"),
+        pytest.param((4_000, 4_100), [(300, 4_000, 122)], id="a page beside it"),
+        pytest.param((0, 300), [(300, 4_000, 122)], id="a page before it"),
+    ],
+)
+def test_what_a_later_page_shows_of_a_gap_is_closed(
+    later: tuple[float, ...],
+    left: list[tuple[float, float, int]],
+    look: Callable[..., None],
+    warehouse: Warehouse,
+) -> None:
+    look(0, 300)
+    look(4_000)
+    look(*later)
+    assert still_open(warehouse) == [(at(a), at(b), most) for a, b, most in left]
+    look(*later)
+    assert still_open(warehouse) == [(at(a), at(b), most) for a, b, most in left]
+    assert len(gaps(warehouse)) == 1
+
+
+def test_a_gap_is_closed_bit_by_bit(look: Callable[..., None], warehouse: Warehouse) -> None:
+    look(0, 300)
+    look(4_000)
+    look(2_000, 3_000, 4_000)
+    look(1_000, 2_000)
+    assert still_open(warehouse) == [(at(300), at(1_000), 119)]
+    look(0, 300, 1_000)
+    assert still_open(warehouse) == []
+    closures = warehouse.read(select(coverage_closures.c.rows_inside))
+    assert sorted(row.rows_inside for row in closures) == [0, 1, 2]

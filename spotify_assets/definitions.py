@@ -9,9 +9,16 @@ import dagster as dg
 import spotify_assets.defs
 from spotify_assets.defs.io_manager import WarehouseIOManager
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
+from spotify_assets.defs.operations.alerts import run_failure_alert
+from spotify_assets.defs.operations.housekeeping import housekeeping, housekeeping_schedule
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource, dbt_resource
 from spotify_assets.defs.schedules import daily_refresh, models_schedule
-from spotify_assets.defs.sensors import killed_runs_sensor, models_sensor, recently_played_sensor
+from spotify_assets.defs.sensors import (
+    health_sensor,
+    killed_runs_sensor,
+    models_sensor,
+    recently_played_sensor,
+)
 from spotify_assets.settings import Settings
 
 # Code references are in beta; whoever runs this project cannot do anything about that.
@@ -39,9 +46,15 @@ def build_definitions(**resources: Any) -> dg.Definitions:
             dg.load_assets_from_package_module(spotify_assets.defs)
         ),
         asset_checks=dg.load_asset_checks_from_package_module(spotify_assets.defs),
-        jobs=[refresh_job, daily_refresh_job, models_job],
-        schedules=[daily_refresh, models_schedule],
-        sensors=[recently_played_sensor, models_sensor, killed_runs_sensor],
+        jobs=[refresh_job, daily_refresh_job, models_job, housekeeping],
+        schedules=[daily_refresh, models_schedule, housekeeping_schedule],
+        sensors=[
+            recently_played_sensor,
+            models_sensor,
+            killed_runs_sensor,
+            health_sensor,
+            run_failure_alert,
+        ],
         resources=keyed,
         # DEBUG is Dagster's default: 150 lines for each run in the terminal of the UI.
         loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},

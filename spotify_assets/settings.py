@@ -5,6 +5,8 @@ or fails because a credential is missing: what needs one says so when it needs i
 """
 
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +40,9 @@ class Settings:
     data: Path
     timezone: str
     dagster_home: Path
+    keep_pages_days: int
+    keep_runs_days: int
+    alert_command: str = field(repr=False)  # may hold an address that is a secret
 
     @classmethod
     def load(
@@ -46,8 +51,8 @@ class Settings:
         """Read the settings.
 
         Raises:
-            SettingsError: an address that is neither https nor plain http on the loopback, or
-                no such time zone.
+            SettingsError: an address that is neither https nor plain http on the loopback, no
+                such time zone, a number of days that is none, or a command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 
@@ -68,6 +73,11 @@ class Settings:
             data=_folder(value("SPOTIFY_ASSETS_DATA", "data")),
             timezone=_zone(value("SPOTIFY_TIMEZONE")),
             dagster_home=_folder(value("DAGSTER_HOME", "dagster_home")),
+            keep_pages_days=_days(
+                "SPOTIFY_KEEP_PAGES_DAYS", value("SPOTIFY_KEEP_PAGES_DAYS", "35")
+            ),
+            keep_runs_days=_days("SPOTIFY_KEEP_RUNS_DAYS", value("SPOTIFY_KEEP_RUNS_DAYS", "90")),
+            alert_command=_command("SPOTIFY_ALERT_COMMAND", value("SPOTIFY_ALERT_COMMAND")),
         )
 
     @property
@@ -89,6 +99,10 @@ class Settings:
     @property
     def dagster_storage(self) -> Path:
         return self.data / "dagster"
+
+    @property
+    def backups(self) -> Path:
+        return self.data / "backups"
 
     @property
     def dbt_target(self) -> Path:
@@ -119,6 +133,9 @@ class Settings:
             "SPOTIFY_ASSETS_DATA": str(self.data),
             "SPOTIFY_TIMEZONE": self.timezone,
             "DAGSTER_HOME": str(self.dagster_home),
+            "SPOTIFY_KEEP_PAGES_DAYS": str(self.keep_pages_days),
+            "SPOTIFY_KEEP_RUNS_DAYS": str(self.keep_runs_days),
+            "SPOTIFY_ALERT_COMMAND": self.alert_command,
             # dagster.yaml cannot join paths, so the folder below the data folder has its own name.
             "SPOTIFY_ASSETS_DAGSTER": str(self.dagster_storage),
         }
@@ -175,3 +192,20 @@ def _zone(name: str) -> str:
             f"SPOTIFY_TIMEZONE is {name!r}, which is no zone of the IANA list. "
             "Write it as in Europe/Berlin, or leave it empty for this machine's."
         ) from None
+
+
+def _days(name: str, text: str) -> int:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,4}", text):
+        raise SettingsError(f"{name} is {text!r}: a whole number of days is needed, 1 to 99999.")
+    return int(text)
+
+
+def _command(name: str, text: str) -> str:
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        # The text may hold a secret, so it is not repeated.
+        raise SettingsError(
+            f"{name} cannot be split into words: {error}. Quote it as in a shell."
+        ) from None
+    return text

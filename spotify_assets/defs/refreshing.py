@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock
 
+from spotify_assets.defs.operations.failures import reasons
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.landing import Look, look_at_all
@@ -27,7 +28,6 @@ CODE_LOCATION_TAGS = {
 
 
 READ_CHECK = "raw__recently_played_every_account_was_read"
-LONGEST_REASON = 400  # characters; dbt's errors are pages, and the log has them whole
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def refresh(
         models=_models(result),
         checks_passed=sum(check.passed for check in result.get_asset_check_evaluations()),
         checks_failed=_checks_failed(result),
-        failures=_failures(result),
+        failures=reasons(step for step in _step_failures(result) if step.step_key != READ_CHECK),
     )
 
 
@@ -141,20 +141,6 @@ def _checks_failed(result: dg.ExecuteInProcessResult) -> list[str]:
 
 def _step_failures(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
     return list(result.filter_events(lambda event: event.is_step_failure))
-
-
-def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    lines = []
-    for event in _step_failures(result):
-        if event.step_key == READ_CHECK:
-            continue
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        failure = event.step_failure_data.user_failure_data
-        text = (failure and failure.description) or (error and error.message) or "no reason given"
-        lines.append(f"{event.step_key}: {' '.join(text.split())[:LONGEST_REASON]}")
-    return lines
 
 
 @contextlib.contextmanager

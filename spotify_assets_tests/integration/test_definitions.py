@@ -19,6 +19,9 @@ ASSETS = {
     "fct_plays": ("marts", {"stg_recently_played"}),
     "mart_top_tracks": ("marts", {"fct_plays"}),
     "mart_top_artists": ("marts", {"fct_plays"}),
+    "stg_open_gaps": ("staging", {"raw/recently_played"}),
+    "stg_local_offsets": ("staging", {"raw/recently_played"}),
+    "mart_coverage": ("marts", {"fct_plays", "stg_open_gaps", "stg_local_offsets"}),
 }
 
 
@@ -48,15 +51,18 @@ def test_every_asset_has_an_owner_kinds_a_description_and_code_to_open(spec: dg.
 def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() -> None:
     repository = defs.get_repository_def()
     jobs = {name for name in repository.job_names if not name.startswith("__")}
-    assert jobs == {"refresh_job", "daily_refresh_job", "models_job"}
+    assert jobs == {"refresh_job", "daily_refresh_job", "models_job", "housekeeping"}
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "daily_refresh": "daily_refresh_job",
         "models_schedule": "models_job",
+        "housekeeping_schedule": "housekeeping",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "recently_played_sensor",
         "models_sensor",
         "killed_runs_sensor",
+        "health_sensor",
+        "run_failure_alert",
     }
     assert all(
         sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs
@@ -81,14 +87,22 @@ def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
     names = {
         (key.asset_key.to_user_string(), key.name) for key in layer.asset_graph.asset_check_keys
     }
-    for check in ("contract", "sums", "newest_play_age", "every_account_was_read", "logins_last"):
+    for check in (
+        "contract",
+        "sums",
+        "coverage",
+        "last_look_age",
+        "newest_play_age",
+        "every_account_was_read",
+        "logins_last",
+    ):
         assert ("raw/recently_played", check) in names
     assert ("fct_plays", "unique_fct_plays_play_id") in names
     assert ("raw/recently_played", "source_unique_raw_recently_played_row_key") in names
 
 
 def test_a_run_is_one_process() -> None:
-    for job in ("refresh_job", "daily_refresh_job", "models_job", "__ASSET_JOB"):
+    for job in ("refresh_job", "daily_refresh_job", "models_job", "housekeeping", "__ASSET_JOB"):
         assert defs.resolve_job_def(job).executor_def.name == "in_process"
 
 

@@ -21,6 +21,9 @@ EVERYTHING = {
     "SPOTIFY_ASSETS_DATA": "/somewhere/else",
     "SPOTIFY_TIMEZONE": "Asia/Kathmandu",
     "DAGSTER_HOME": "/another/home",
+    "SPOTIFY_KEEP_PAGES_DAYS": "36",
+    "SPOTIFY_KEEP_RUNS_DAYS": "91",
+    "SPOTIFY_ALERT_COMMAND": "notify --to 'Mira H' 'https://example.org/a-secret-address'",
 }
 
 
@@ -146,6 +149,26 @@ def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
         Settings.load({"SPOTIFY_TIMEZONE": zone}, env_file=None)
 
 
+@pytest.mark.parametrize("name", ["SPOTIFY_KEEP_PAGES_DAYS", "SPOTIFY_KEEP_RUNS_DAYS"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "ever", "+7", "٣", "5 days", "100000"])
+def test_what_is_no_whole_number_of_days_is_refused(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is .*: a whole number of days"):
+        Settings.load({name: text}, env_file=None)
+
+
+def test_days_are_read_as_numbers_and_have_defaults() -> None:
+    settings = Settings.load({"SPOTIFY_KEEP_PAGES_DAYS": "1"}, env_file=None)
+    assert (settings.keep_pages_days, settings.keep_runs_days) == (1, 90)
+    assert Settings.load({}, env_file=None).keep_pages_days == 35
+
+
+@pytest.mark.parametrize("text", ["notify 'Mira", 'notify "https://a-secret', "notify \\"])
+def test_an_alert_command_that_cannot_be_split_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(SettingsError, match="SPOTIFY_ALERT_COMMAND") as refused:
+        Settings.load({"SPOTIFY_ALERT_COMMAND": text}, env_file=None)
+    assert "a-secret" not in str(refused.value)
+
+
 def test_the_sensor_hurries_only_at_a_sandbox() -> None:
     sandbox = Settings.load({"SPOTIFY_API_URL": "http://127.0.0.1:1/v1"}, env_file=None)
     assert sandbox.look_every_seconds < Settings.load({}, env_file=None).look_every_seconds == 900
@@ -180,6 +203,7 @@ def test_no_text_form_of_the_settings_shows_the_secret() -> None:
     for text in (repr(settings), str(settings), f"{settings}", f"{[settings]}"):
         assert "an-id" in text
         assert "secret-secret" not in text
+        assert "secret-address" not in text
 
 
 def test_the_data_folder_is_its_owners_alone(tmp_path: Path) -> None:

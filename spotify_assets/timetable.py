@@ -19,6 +19,8 @@ SIGN_OF_LIFE = timedelta(minutes=2)
 
 def leave_sign(settings: Settings) -> None:
     """Say that Dagster's daemon is at work."""
+    settings.make_data_folder()
+    settings.locks.mkdir(mode=0o700, exist_ok=True)
     _sign(settings).touch()
 
 

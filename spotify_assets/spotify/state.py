@@ -165,7 +165,6 @@ class State:
         """
         now = times.now_text()
         answered = times.to_text(answered_at) if answered_at else now
-        page = LandedPage(_page_id(account_id, now, body), account_id, now, answered, body)
         with self._writer().begin() as connection:
             _record_blind_spell(connection, account_id, now)
             connection.execute(
@@ -175,13 +174,15 @@ class State:
             )
             _forget_troubles(connection, account_id)
             newest = connection.execute(
-                select(landed_pages.c.body)
+                select(landed_pages.c.page_id, landed_pages.c.body)
                 .where(landed_pages.c.account_id == account_id)
                 .order_by(landed_pages.c.page_number.desc())
                 .limit(1)
-            ).scalar()
-            if newest == body:
+            ).one_or_none()
+            if newest and newest.body == body:
                 return None
+            page_id = _page_id(newest.page_id if newest else "", account_id, now, body)
+            page = LandedPage(page_id, account_id, now, answered, body)
             values = {name: text for name, text in vars(page).items() if name in landed_pages.c}
             connection.execute(insert(landed_pages).values(values))
         return page
@@ -406,6 +407,8 @@ def _is_same_user(account: Account, identity: Identity) -> bool:
     return account.spotify_id == identity.spotify_id
 
 
-def _page_id(account_id: str, landed_at: str, body: str) -> str:
-    # Not a counter: a lost state.db must not number new pages like drained ones of the old.
-    return hashlib.sha256(f"{account_id}\n{landed_at}\n{body}".encode()).hexdigest()[:32]
+def _page_id(page_before: str, account_id: str, landed_at: str, body: str) -> str:
+    # Not a counter: a lost state.db must not number new pages like drained ones of the old. With
+    # the page before it: a clock that was set back may come by the same page at the same moment.
+    text = f"{page_before}\n{account_id}\n{landed_at}\n{body}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -5,10 +5,11 @@ next one.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, func, select
+from sqlalchemy import Column, ColumnElement, select
 
 from spotify_assets import times
 from spotify_assets.settings import CHECKOUT
@@ -24,12 +25,15 @@ from spotify_assets.warehouse.tables import (
 from spotify_assets.warehouse.warehouse import Warehouse
 
 RECENTLY_PLAYED = "recently_played"
+VALUES_AT_ONCE = 1_000  # every database takes so many in one statement
 
 
 def undrained_pages(state: State, warehouse: Warehouse) -> Iterator[LandedPage]:
     """The landed pages that no load holds, in the order of landing, read one at a time."""
-    drained = {page_id for (page_id,) in warehouse.read(select(loads.c.page_id))}
-    for page_id in state.page_ids():
+    landed = state.page_ids()
+    # Asked of what is kept for a few weeks: loads are for ever.
+    drained = _present(warehouse, loads.c.page_id, landed)
+    for page_id in landed:
         page = None if page_id in drained else state.page(page_id)
         if page is not None:
             yield page
@@ -49,9 +53,10 @@ def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = No
     Args:
         from_spotify: look at loads of recently played tracks only, or at all others only.
     """
-    query = select(func.max(loads.c.load_id)).where(loads.c.rows_loaded > 0)
+    query = select(loads.c.load_id).where(loads.c.rows_loaded > 0)
     if from_spotify is not None:
         query = query.where((loads.c.source == RECENTLY_PLAYED) == from_spotify)
+    query = query.order_by(loads.c.load_id.desc()).limit(1)
     newest = next((load_id for (load_id,) in warehouse.read(query)), None)
     if newest is None and from_spotify is not None:
         return False
@@ -91,7 +96,15 @@ def _holds_news(page: LandedPage, warehouse: Warehouse) -> bool:
 
 
 def _present(
-    warehouse: Warehouse, column: Column[str], values: list[str], *where: ColumnElement[bool]
+    warehouse: Warehouse, column: Column[Any], values: list[str], *where: ColumnElement[bool]
 ) -> set[str]:
-    query = select(column).where(column.in_(values), *where)
-    return {value for (value,) in warehouse.read(query)}
+    found: set[str] = set()
+    for some in _batched(values, VALUES_AT_ONCE):
+        query = select(column).where(column.in_(some), *where)
+        found |= {value for (value,) in warehouse.read(query)}
+    return found
+
+
+def _batched(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The values in parts of at most this size; `itertools` has it from Python 3.12 on."""
+    return (values[start : start + size] for start in range(0, len(values), size))

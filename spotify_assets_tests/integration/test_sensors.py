@@ -17,6 +17,7 @@ from spotify_assets.defs.schedules import daily_refresh, models_schedule
 from spotify_assets.defs.sensors import killed_runs_sensor, models_sensor, recently_played_sensor
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.spotify.state import State
+from spotify_assets.timetable import daemon_is_running
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.pending import models, undrained_pages
 from spotify_assets.warehouse.tables import model_watermarks, raw_recently_played
@@ -204,7 +205,7 @@ def test_a_live_run_outlives_a_step_of_the_machines_clock(
 
 
 def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(
-    instance: dg.DagsterInstance,
+    present: User, instance: dg.DagsterInstance
 ) -> None:
     command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
@@ -227,4 +228,6 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(
     assert status(gone) is status(recycled) is dg.DagsterRunStatus.FAILURE
     assert status(alive) is status(unknown) is started
     assert status(ended) is dg.DagsterRunStatus.SUCCESS
+    assert not daemon_is_running(present.settings)
     assert "No run was killed" in said(tick(instance, killed_runs_sensor))
+    assert daemon_is_running(present.settings)

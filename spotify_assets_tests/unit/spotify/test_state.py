@@ -160,3 +160,12 @@ def test_a_database_of_an_earlier_version_gets_the_tables_that_it_lacks(
     assert State(path).accounts() == before
     assert State(path).block("an-app", "me") is None
     assert State(path).ended_login("mira") is None
+
+
+def test_a_page_that_comes_again_at_the_same_moment_of_a_clock_that_was_set_back_lands(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(times, "now", lambda: ANSWERED)
+    landed = [state.land("mira", body, None) for body in ("A", "B", "A")]
+    assert len({page.page_id for page in landed if page}) == 3
+    assert len(state.page_ids()) == 3

@@ -39,6 +39,16 @@ def main() -> None:
         at_most=1.2,
     )
     compare("spotify-assets --help / starting Python", [command, "--help"], [python, "-c", ""])
+    compare(
+        "spotify-assets status / importing the libraries that it uses",
+        [command, "status"],
+        [
+            python,
+            "-c",
+            "import click, cronsim, dotenv, oauthlib.oauth2, requests, rich, sqlalchemy",
+        ],
+    )
+    subprocess.run([python, "-m", "benchmarks.idle_tick"], check=True)
 
 
 def compare(title: str, ours: list[str], other: list[str], at_most: float | None = None) -> None:

@@ -135,6 +135,25 @@ def accounts(as_json: bool) -> None:
 
 @main.command()
 @json_option
+def status(as_json: bool) -> None:
+    """Show on one screen how things stand: looks, plays, gaps, logins, what comes next, sizes.
+
+    \b
+    Example, for a monitor:
+      spotify-assets status --json | jq '.accounts[] | {account_id, blind_since, max_lost_plays}'
+    """
+    from spotify_assets.warehouse.standing import standing
+
+    settings = Settings.load()
+    found = standing(settings)
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+    else:
+        terminal.show_status(found, settings.timezone)
+
+
+@main.command()
+@json_option
 def refresh(as_json: bool) -> None:
     """Collect, check, keep and model the newest plays, as one Dagster run.
 
@@ -228,6 +247,59 @@ def trace(play_id: str) -> None:
             f"No play has the id {play_id}. The ids are in: spotify-assets view"
         )
     terminal.show_trace(found)
+
+
+@main.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def quarantine(context: click.Context, as_json: bool) -> None:
+    """List the rows that broke the contract and wait, with every reason.
+
+    \b
+    Examples:
+      spotify-assets quarantine
+      spotify-assets quarantine --json
+      spotify-assets quarantine retry     after an upgrade that accepts more
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = as_json
+        return
+    from spotify_assets.warehouse.quarantine import waiting_rows
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    settings = Settings.load()
+    waiting = waiting_rows(Warehouse(settings.warehouse_path))
+    if as_json:
+        rows = [{**asdict(row), "payload": row.item} for row in waiting]
+        click.echo(json.dumps({"quarantined_rows": rows}))
+    else:
+        terminal.show_quarantine(waiting, settings.timezone)
+
+
+@quarantine.command()
+@json_option
+@click.pass_context
+def retry(context: click.Context, as_json: bool) -> None:
+    """Put all that waits through today's contract again; what it accepts is loaded.
+
+    \b
+    Example, after an upgrade:
+      spotify-assets quarantine retry
+      spotify-assets refresh
+    """
+    from spotify_assets.warehouse.loading import Receipt
+    from spotify_assets.warehouse.quarantine import retry as try_again
+
+    settings = Settings.load()
+    settings.make_data_folder()
+    with terminal.working("Checking again what waits in quarantine"):
+        receipts = try_again(settings)
+    total = sum(receipts.values(), Receipt())
+    if as_json or context.obj:
+        each = [{"account_id": name, **asdict(part)} for name, part in receipts.items()]
+        click.echo(json.dumps({**asdict(total), "accounts": each}))
+    else:
+        terminal.show_retry(receipts, total)
 
 
 def _moment(text: str | None) -> datetime | None:

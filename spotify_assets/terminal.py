@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
     from spotify_assets.defs.refreshing import Refresh
     from spotify_assets.spotify.state import Account
+    from spotify_assets.warehouse.loading import Receipt
+    from spotify_assets.warehouse.quarantine import QuarantinedRow
+    from spotify_assets.warehouse.standing import Standing
     from spotify_assets.warehouse.tracing import Trace
 
 SPINNER_PER_SECOND = 12.5
+SCREEN_COLUMNS, SCREEN_LINES = 80, 24
 
 
 def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
@@ -76,6 +80,86 @@ def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:
         ),
         whole=("Ended", "Play id"),
     )
+
+
+def show_status(found: "Standing", zone: str) -> None:
+    """How things stand, within 80 columns and, for up to five accounts, 24 lines."""
+    if not found.accounts:
+        click.echo("No account yet. Run: spotify-assets login")
+    else:
+        _table(
+            ("Account", "Last look", "Last play", "Lag", "Gaps", "At most", "Quarantine", "Login"),
+            (
+                (
+                    account.account_id,
+                    _short(account.last_look_at, zone),
+                    _short(account.last_play_at, zone),
+                    _span(account.lag_seconds),
+                    f"{account.open_gaps:,}",
+                    f"{account.max_lost_plays:,}",
+                    f"{account.quarantined_rows:,}",
+                    (account.login_ends_at or "")[5:10],
+                )
+                for account in found.accounts
+            ),
+            whole=("Last look", "Last play", "Lag", "Gaps", "At most", "Quarantine", "Login"),
+        )
+    lines = []
+    blocked = next((account for account in found.accounts if account.blocked_until), None)
+    if blocked:  # the app is, so all accounts are
+        until, why = _short(blocked.blocked_until, zone), _printable(blocked.blocked_because)
+        lines.append(f"Spotify asks not to be called until {until}: {why}"[:SCREEN_COLUMNS])
+    if found.accounts and (found.pages_waiting or found.models_are_behind):
+        what = f"{found.pages_waiting:,} answers wait" if found.pages_waiting else "the models wait"
+        lines.append(f"Not done yet: {what}. Run: spotify-assets refresh")
+    if found.daemon_is_running:
+        ticks = (f"{name} {_short(at, zone)}" for name, at in found.next_ticks.items())
+        lines.append("Next: " + ", ".join(ticks))
+    else:
+        lines.append("Nothing runs by itself: spotify-assets dev, or have cron call refresh")
+    lines.append(f"Last backup: {_short(found.last_backup_at, zone)}")
+    sizes = ", ".join(
+        f"{name} {_megabytes(size)}" for name, size in found.disk_use.items() if name != "total"
+    )
+    lines.append(f"On disk: {_megabytes(found.disk_use['total'])} MB ({sizes})")
+    _show_findings(found, zone, room=SCREEN_LINES - len(found.accounts) - len(lines) - 2)
+    click.echo("\n".join(lines))
+
+
+def _show_findings(found: "Standing", zone: str, room: int) -> None:
+    """What is wrong, in as many lines as there is room for; gaps are in the table already."""
+    from spotify_assets.warehouse.health import verdicts
+
+    findings = [
+        (_printable(finding), "red" if verdict.urgent else "yellow")
+        for name, verdict in verdicts(found.accounts, zone).items()
+        if name != "coverage" or verdict.urgent
+        for finding in verdict.findings
+    ]
+    needed = [-(-len(text) // SCREEN_COLUMNS) for text, _ in findings]
+    lines_each = next((n for n in (4, 3, 2) if sum(min(n, lines) for lines in needed) <= room), 1)
+    shown = findings if len(findings) <= room else findings[: room - 1]
+    for text, colour in shown:
+        longest = lines_each * SCREEN_COLUMNS
+        click.secho(text if len(text) <= longest else text[: longest - 1] + "…", fg=colour)
+    if len(shown) < len(findings):
+        click.echo(f"… and {len(findings) - len(shown)} more: spotify-assets status --json")
+
+
+def _short(text: str | None, zone: str) -> str:
+    """UTC text as day and minute on the zone's clock."""
+    return times.local(text, zone)[5:16] if text else "never"
+
+
+def _span(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    minutes = seconds // 60
+    return f"{minutes} min" if minutes < 2 * 60 else f"{minutes // 60} h"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:,.1f}"
 
 
 def show_refresh(done: "Refresh", settings: Settings) -> None:
@@ -141,6 +225,57 @@ def show_trace(found: "Trace") -> None:
         }
     )
     station("Account (state.db)", account, "Not known here any more.")
+
+
+def show_quarantine(rows: "Collection[QuarantinedRow]", zone: str) -> None:
+    """The rows that wait in quarantine, times on the zone's clock."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    for row in rows:
+        title = _printable(f"{row.quarantine_id}  {row.track_name or '(no name)'}")
+        console.print(Text(title, style="bold", no_wrap=True, overflow="ellipsis"))
+        ended = f"ended {times.local(row.played_at, zone)}" if row.played_at else "no time"
+        first, last = (times.local(text, zone) for text in (row.first_seen_at, row.last_seen_at))
+        for line in (
+            f"{row.account_id}, {ended}",
+            f"seen {row.times_seen:,} times, {first} to {last}"
+            if row.times_seen > 1
+            else f"seen once, {first}",
+            *_plain(row.reasons),
+        ):
+            console.print(Padding(Text(_printable(line)), (0, 0, 0, 4), expand=False))
+    if rows:
+        click.echo(
+            f"{len(rows):,} in quarantine. After an upgrade: spotify-assets quarantine retry"
+        )
+    else:
+        click.echo("Nothing is in quarantine.")
+
+
+def show_retry(receipts: "dict[str, Receipt]", total: "Receipt") -> None:
+    """Say what a retry of the quarantine came to, for a person."""
+    for account, receipt in receipts.items():
+        click.echo(f"{_printable(account)}: {receipt}")
+    if total.rows_loaded:
+        click.echo("Next: spotify-assets refresh models the rows that were loaded.")
+    elif total.rows_quarantined:
+        click.echo("Why they stay: spotify-assets quarantine")
+    else:
+        click.echo("Nothing is in quarantine.")
+    click.echo(str(total))
+
+
+def _plain(reasons: Iterable[str]) -> Iterator[str]:
+    """Reasons ("column: fault") for a person: each fault once, with all it was found in."""
+    columns: dict[str, list[str]] = {}
+    for reason in reasons:
+        column, _, fault = reason.rpartition(": ")
+        columns.setdefault(fault, []).append(column.replace("_", " "))
+    for fault, names in columns.items():
+        yield f"{', '.join(names)}: {fault}"
 
 
 @contextmanager

@@ -70,6 +70,13 @@ def track_uri(item: object) -> str | None:
     return uri if isinstance(uri, str) else None
 
 
+def track_name(item: object) -> str | None:
+    """The name of the track that was streamed, or None."""
+    track = item.get("track") if isinstance(item, dict) else None
+    name = track.get("name") if isinstance(track, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def row_key(account_id: str, item: object) -> str:
     """The identity of an API play as one text, in every database alike: SHA-256, hex.
 

@@ -152,9 +152,9 @@ def _coverage(accounts: Sequence[Health]) -> Verdict:
 
 def _last_look_age(accounts: Sequence[Health], zone: str) -> Verdict:
     told = [
-        f"{account.account_id}: not seen since {times.local(account.blind_since, zone)}; what was "
-        f"played after {times.local(account.provisional_gap_from or account.blind_since, zone)} "
-        f"may get lost: {account.blind_because}"
+        f"{account.account_id}: plays after "
+        f"{times.local(account.provisional_gap_from or account.blind_since, zone)} may get lost; "
+        f"not seen since {times.local(account.blind_since, zone)}: {account.blind_because}"
         for account in accounts
         if account.blind_since
     ]

@@ -11,11 +11,12 @@ import pytest
 from spotify_assets.settings import CHECKOUT
 
 PACKAGE = CHECKOUT / "spotify_assets"
-GROUND = {"settings", "times", "database"}
+GROUND = {"settings", "times", "database", "timetable"}
 MAY_IMPORT = {
     "settings": set[str](),
     "times": set[str](),
     "database": set[str](),
+    "timetable": {"settings", "times"},
     "spotify": GROUND,
     "contracts": GROUND | {"spotify"},
     "warehouse": GROUND | {"spotify", "contracts"},
@@ -58,7 +59,10 @@ def test_a_room_imports_only_what_comes_before_it(room: str) -> None:
             assert room in MAY_IMPORT_DAGSTER, f"{path} imports {module}"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["refresh", "--help"], ["view"], ["accounts"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["refresh", "--help"], ["view"], ["accounts"], ["status"], ["quarantine"]],
+)
 def test_commands_that_need_no_dagster_do_not_import_it(
     arguments: list[str], tmp_path: Path
 ) -> None:

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from spotify_assets import times
-from spotify_assets.defs.ingestion.assets import load_of
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.errors import BadAnswer
 from spotify_assets.spotify.recently_played import items
 from spotify_assets.spotify.state import Identity, State
+from spotify_assets.warehouse.draining import load_of
 from spotify_assets.warehouse.loading import Receipt, write_load
 from spotify_assets.warehouse.pending import has_news, undrained_pages
 from spotify_assets.warehouse.tables import quarantined_rows, raw_recently_played

@@ -1,0 +1,168 @@
+"""`spotify-assets status`: one screen, whatever is wrong; one JSON object for a program."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from spotify_assets import terminal
+from spotify_assets.cli import main
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.state import State
+from spotify_assets.timetable import leave_sign
+from spotify_assets.warehouse.health import Health
+from spotify_assets.warehouse.standing import Standing
+
+TIME = "2026-03-01T10:00:00.000Z"
+WELL = Health(
+    account_id="mira",
+    last_look_at=TIME,
+    last_try_at=TIME,
+    last_look_error=None,
+    blind_since=None,
+    blind_because=None,
+    provisional_gap_from=None,
+    last_play_at=TIME,
+    lag_seconds=200,
+    silence="quiet",
+    open_gaps=0,
+    max_lost_plays=0,
+    overfull_gaps=0,
+    quarantined_rows=0,
+    blocked_until=None,
+    blocked_because=None,
+    login_ends_at="2026-08-01T10:00:00.000Z",
+    login_days_left=150,
+    login_warning=None,
+)
+STANDING = Standing(
+    accounts=[WELL],
+    pages_waiting=0,
+    models_are_behind=False,
+    daemon_is_running=True,
+    next_ticks={"look": TIME, "models": TIME, "daily refresh": TIME, "housekeeping": TIME},
+    last_backup_at=None,
+    disk_use={"warehouse": 1_200_000, "state": 0, "dagster": 0, "dbt": 0, "total": 9_900_000_000},
+)
+
+
+def in_every_trouble(name: str) -> Health:
+    return replace(
+        WELL,
+        account_id=name,
+        last_look_error="no answer",
+        blind_since=TIME,
+        blind_because="Spotify asks us to stay away, says why and until when, at length. " * 5,
+        provisional_gap_from=TIME,
+        lag_seconds=10**6,
+        silence="unusual",
+        open_gaps=1_000,
+        max_lost_plays=123_456,
+        overfull_gaps=2,
+        quarantined_rows=12_345,
+        blocked_until=TIME,
+        blocked_because="QUOTA_EXCEEDED " * 20,
+        login_days_left=0,
+        login_warning=f"{name}: this login ended. Run: spotify-assets login",
+    )
+
+
+def screen(
+    standing: Standing, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal.show_status(standing, "UTC")
+    return capsys.readouterr().out.splitlines()
+
+
+def rows(lines: list[str]) -> int:
+    return sum(max(1, -(-len(line.rstrip()) // 80)) for line in lines)
+
+
+def test_where_all_is_well_it_says_what_is_known_and_what_comes_next(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n".join(screen(STANDING, capsys, monkeypatch))
+    for part in ("mira", "03-01 10:00", "3 min", "08-01", "Next: look 03-01 10:00, models"):
+        assert part in text
+    assert "Last backup: never" in text
+    assert "On disk: 9,900.0 MB (warehouse 1.2, state 0.0" in text
+    assert "spotify-assets" not in text  # there is nothing to do
+
+
+@pytest.mark.parametrize("accounts", [1, 2, 5])
+def test_it_fits_80_columns_and_24_lines_in_every_trouble(
+    accounts: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"listener-{number}-of-the-house" for number in range(accounts)]
+    standing = replace(
+        STANDING,
+        accounts=[in_every_trouble(name) for name in names],
+        pages_waiting=12,
+        daemon_is_running=False,
+    )
+    lines = screen(standing, capsys, monkeypatch)
+    assert rows(lines) <= 24
+    text = "\n".join(lines)
+    assert "123,456" in text
+    assert "may get lost" in text
+    assert "Nothing runs by itself" in text
+    if accounts == 5:
+        assert "more: spotify-assets status --json" in text
+
+
+def test_text_of_spotifys_cannot_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = replace(in_every_trouble("mira"), blind_because="\x1b[2Jgone", blocked_because="\x1b]0;x")
+    text = "\n".join(screen(replace(STANDING, accounts=[bad]), capsys, monkeypatch))
+    assert "\x1b[2J" not in text
+    assert "\x1b]" not in text
+
+
+def test_before_any_login_it_says_how_to_begin(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing = replace(STANDING, accounts=[], models_are_behind=True)
+    assert screen(standing, capsys, monkeypatch)[0] == ("No account yet. Run: spotify-assets login")
+
+
+@pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    return settings
+
+
+def as_json() -> dict[str, object]:
+    done = CliRunner().invoke(main, ["status", "--json"])
+    assert done.exit_code == 0, done.output
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_the_json_holds_all_of_it_and_reading_creates_nothing(environment: Settings) -> None:
+    answer = as_json()
+    assert answer["accounts"] == []
+    assert answer["daemon_is_running"] is False
+    assert answer["last_backup_at"] is None
+    assert not environment.data.exists()
+
+
+def test_the_json_of_an_account_that_logged_in_and_was_never_looked_at(
+    environment: Settings, state: State, log_in: object
+) -> None:
+    assert callable(log_in)
+    log_in("mira")
+    leave_sign(environment)
+    (environment.backups).mkdir()
+    (environment.backups / "one.zst").write_bytes(b"1")
+    answer = as_json()
+    accounts = answer["accounts"]
+    assert isinstance(accounts, list)
+    assert accounts[0]["account_id"] == "mira"
+    assert accounts[0]["last_look_at"] is None
+    assert accounts[0]["login_warning"] is None
+    assert answer["daemon_is_running"] is True
+    assert answer["last_backup_at"] is not None

@@ -1,5 +1,6 @@
 """The command line as a person and a program use it: real processes, a real Dagster run."""
 
+import hashlib
 import json
 import re
 import socket
@@ -143,7 +144,7 @@ def test_what_could_not_be_asked_is_not_called_old(refreshed_user: User) -> None
 def test_help_shows_examples_line_by_line(refreshed_user: User) -> None:
     shown = refreshed_user.run("--help").stdout
     assert "\n    spotify-assets login       connect a Spotify account\n" in shown
-    for command in ("login", "refresh", "trace", "sandbox"):
+    for command in ("login", "refresh", "trace", "quarantine", "sandbox"):
         assert "\\b" not in refreshed_user.run(command, "--help").stdout
 
 
@@ -203,3 +204,43 @@ def test_a_recorded_response_arrives_field_by_field(tmp_path: Path, samples: Pat
         )
         for item in items
     ]
+
+
+def test_rows_in_quarantine_are_listed_and_tried_again(tmp_path: Path) -> None:
+    """A recording of which one item is damaged; in between, what was damaged is believed again."""
+    track = {"uri": "spotify:track:1", "name": "x\x1b[2J", "artists": [{"name": "y"}]}
+    good = {"played_at": "2026-03-01T10:00:00.000Z", "track": track | {"duration_ms": 1}}
+    bad = {"played_at": "2026-03-01T11:00:00.000Z", "track": track}
+    recording = tmp_path / "page.json"
+    recording.write_text(json.dumps({"items": [bad, good]}))
+    with sandbox(recently_played=recording) as spotify:
+        user = user_of(spotify.environment(), tmp_path / "user")
+        assert user.run("quarantine").stdout == "Nothing is in quarantine.\n"
+        user.log_in("mira")
+        assert "2 read = 1 loaded + 0 duplicate + 1 quarantined" in user.run("refresh").stdout
+    shown = user.run("quarantine", SPOTIFY_TIMEZONE="Europe/Berlin").stdout
+    assert "x [2J" in shown
+    assert "mira, ended 2026-03-01 12:00 CET" in shown
+    assert "duration ms: missing or null" in shown
+    (row,) = json.loads(user.run("quarantine", "--json").stdout)["quarantined_rows"]
+    assert (row["payload"], row["reasons"]) == (bad, ["duration_ms: missing or null"])
+    assert (row["times_seen"], row["first_load_id"], row["last_load_id"]) == (1, 1, 1)
+
+    before = contents(user.settings.warehouse_path, without=())
+    done = user.run("quarantine", "retry")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("1 read = 0 loaded + 0 duplicate + 1 quarantined + 0 ignored\n")
+    assert contents(user.settings.warehouse_path, without=()) == before
+
+    # As an earlier version would have stored what today's contract accepts.
+    with closing(sqlite3.connect(user.settings.warehouse_path)) as connection, connection:
+        mended = json.dumps(bad | {"track": track | {"duration_ms": 2}}, ensure_ascii=False)
+        digest = hashlib.sha256(mended.encode()).hexdigest()
+        change = "update quarantined_rows set payload = ?, payload_hash = ?"
+        connection.execute(change, (mended, digest))
+    answer = json.loads(user.run("quarantine", "retry", "--json").stdout)
+    assert (answer["rows_read"], answer["rows_loaded"]) == (1, 1)
+    assert [account["account_id"] for account in answer["accounts"]] == ["mira"]
+    assert json.loads(user.run("quarantine", "--json").stdout) == {"quarantined_rows": []}
+    assert user.run("refresh").returncode == 0
+    assert rows(user, "select count(*) from fct_plays") == [(2,)]

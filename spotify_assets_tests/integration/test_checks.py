@@ -9,7 +9,6 @@ import pytest
 
 from spotify_assets import times
 from spotify_assets.defs.ingestion.checks import logins_last
-from spotify_assets.defs.resources import SpotifyResource
 from spotify_assets.spotify.state import EndedLogin, State
 from spotify_assets_tests.support import User
 
@@ -17,7 +16,7 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
 def check() -> dg.AssetCheckResult:
-    result = logins_last(spotify=SpotifyResource())
+    result = logins_last()
     assert isinstance(result, dg.AssetCheckResult)
     return result
 

@@ -43,8 +43,8 @@ def _message(context: dg.RunFailureSensorContext) -> str:
     steps = reasons(context.get_step_failure_events())
     why = one_line("; ".join(steps) or context.failure_event.message or "no reason given")
     return (
-        f"The run {run.run_id[:8]} of {run.job_name} failed. {why} "
-        "Next: see it under Runs in the Dagster UI (spotify-assets dev)."
+        f"The run {run.run_id[:8]} of {run.job_name} failed: {why} "
+        "| Next: open it under Runs in the Dagster UI (spotify-assets dev)."
     )
 
 

@@ -131,10 +131,9 @@ def contents(
     prefixes = ("raw_", "fct_", "mart_", "loads", "quarantined_rows")
     tables = {}
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        names = [row[0] for row in connection.execute("select name from sqlite_master")]
+        query = "select name from sqlite_master where type in ('table', 'view')"
+        names = [row[0] for row in connection.execute(query)]
         for name in (name for name in names if name.startswith(prefixes)):
-            if "autoindex" in name:
-                continue
             rows = connection.execute(f'select * from "{name}"')
             columns = [column[0] for column in rows.description]
             kept = [i for i, column in enumerate(columns) if column not in without]

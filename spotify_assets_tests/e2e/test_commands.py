@@ -75,7 +75,7 @@ def test_one_account_that_fails_does_not_stop_the_others(user: User) -> None:
     done = user.run("refresh")
     assert done.returncode == 1
     assert "mira: 50 read = 50 loaded" in done.stdout
-    assert "Checks: 33 passed, 2 did not" in done.stdout  # the plays are old, too
+    assert "Checks: 46 passed, 2 did not" in done.stdout  # the plays are old, too
     assert "  did not pass: raw/recently_played: every_account_was_read" in done.stdout
     assert rows(user, "select account_id, count(*) from fct_plays group by 1") == [("mira", 50)]
     (line,) = [line for line in done.stderr.splitlines() if "jonas has no stored login" in line][:1]
@@ -218,29 +218,29 @@ def test_rows_in_quarantine_are_listed_and_tried_again(tmp_path: Path) -> None:
         assert user.run("quarantine").stdout == "Nothing is in quarantine.\n"
         user.log_in("mira")
         assert "2 read = 1 loaded + 0 duplicate + 1 quarantined" in user.run("refresh").stdout
-    shown = user.run("quarantine", SPOTIFY_TIMEZONE="Europe/Berlin").stdout
-    assert "x [2J" in shown
-    assert "mira, ended 2026-03-01 12:00 CET" in shown
-    assert "duration ms: missing or null" in shown
-    (row,) = json.loads(user.run("quarantine", "--json").stdout)["quarantined_rows"]
-    assert (row["payload"], row["reasons"]) == (bad, ["duration_ms: missing or null"])
-    assert (row["times_seen"], row["first_load_id"], row["last_load_id"]) == (1, 1, 1)
+        shown = user.run("quarantine", SPOTIFY_TIMEZONE="Europe/Berlin").stdout
+        assert "x [2J" in shown
+        assert "mira, ended 2026-03-01 12:00 CET" in shown
+        assert "duration ms: missing or null" in shown
+        (row,) = json.loads(user.run("quarantine", "--json").stdout)["quarantined_rows"]
+        assert (row["payload"], row["reasons"]) == (bad, ["duration_ms: missing or null"])
+        assert (row["times_seen"], row["first_load_id"], row["last_load_id"]) == (1, 1, 1)
 
-    before = contents(user.settings.warehouse_path, without=())
-    done = user.run("quarantine", "retry")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("1 read = 0 loaded + 0 duplicate + 1 quarantined + 0 ignored\n")
-    assert contents(user.settings.warehouse_path, without=()) == before
+        before = contents(user.settings.warehouse_path, without=())
+        done = user.run("quarantine", "retry")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith("1 read = 0 loaded + 0 duplicate + 1 quarantined + 0 ignored\n")
+        assert contents(user.settings.warehouse_path, without=()) == before
 
-    # As an earlier version would have stored what today's contract accepts.
-    with closing(sqlite3.connect(user.settings.warehouse_path)) as connection, connection:
-        mended = json.dumps(bad | {"track": track | {"duration_ms": 2}}, ensure_ascii=False)
-        digest = hashlib.sha256(mended.encode()).hexdigest()
-        change = "update quarantined_rows set payload = ?, payload_hash = ?"
-        connection.execute(change, (mended, digest))
-    answer = json.loads(user.run("quarantine", "retry", "--json").stdout)
-    assert (answer["rows_read"], answer["rows_loaded"]) == (1, 1)
-    assert [account["account_id"] for account in answer["accounts"]] == ["mira"]
-    assert json.loads(user.run("quarantine", "--json").stdout) == {"quarantined_rows": []}
-    assert user.run("refresh").returncode == 0
-    assert rows(user, "select count(*) from fct_plays") == [(2,)]
+        # As an earlier version would have stored what today's contract accepts.
+        with closing(sqlite3.connect(user.settings.warehouse_path)) as connection, connection:
+            mended = json.dumps(bad | {"track": track | {"duration_ms": 2}}, ensure_ascii=False)
+            digest = hashlib.sha256(mended.encode()).hexdigest()
+            change = "update quarantined_rows set payload = ?, payload_hash = ?"
+            connection.execute(change, (mended, digest))
+        answer = json.loads(user.run("quarantine", "retry", "--json").stdout)
+        assert (answer["rows_read"], answer["rows_loaded"]) == (1, 1)
+        assert [account["account_id"] for account in answer["accounts"]] == ["mira"]
+        assert json.loads(user.run("quarantine", "--json").stdout) == {"quarantined_rows": []}
+        assert user.run("refresh").returncode == 0
+        assert rows(user, "select count(*) from fct_plays") == [(2,)]

@@ -9,7 +9,9 @@ from spotify_assets_tests.e2e.killing import Killing, compiled, deaths
 @pytest.fixture(scope="module")
 def killing(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Killing:
     folder = tmp_path_factory.mktemp("kills")
-    return Killing(still_spotify, compiled(folder), folder, listeners=("mira", "jonas"))
+    killing = Killing(still_spotify, compiled(folder), folder, listeners=("mira", "jonas"))
+    assert killing.never_killed  # where that fails, here is the place to say so
+    return killing
 
 
 @pytest.mark.parametrize(("kind", "share", "whom"), deaths("change", few=6, many=60))

@@ -222,6 +222,19 @@ def test_a_second_housekeeping_at_the_same_time_leaves_all_to_the_first(
     assert tidy(instance)["runs"] == 2
 
 
+def test_a_backlog_goes_over_several_days_the_oldest_runs_first(
+    present: User,
+    instance: dg.DagsterInstance,
+    pass_by: Callable[[timedelta], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = [greet(instance) for _ in range(3)]
+    monkeypatch.setattr("spotify_assets.defs.operations.housekeeping.MOST_RUNS", 2)
+    pass_by(LATER)
+    assert tidy(instance)["runs"] == 2
+    assert [bool(instance.get_run_by_id(run_id)) for run_id in runs] == [False, False, True]
+
+
 def test_a_housekeeping_that_is_killed_is_found_by_its_process(
     instance: dg.DagsterInstance,
 ) -> None:

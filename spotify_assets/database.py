@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event
@@ -19,6 +20,7 @@ BUSY_TIMEOUT_SECONDS = 300
 WAL_POLL_SECONDS = 0.05
 
 
+@lru_cache(maxsize=8)  # an engine holds no connection, but its statements as they were compiled
 def writer(path: Path) -> Engine:
     """An engine whose every transaction holds SQLite's write lock from its first statement."""
     engine = _engine(lambda: sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS), "begin immediate")
@@ -32,6 +34,7 @@ def writer(path: Path) -> Engine:
     return engine
 
 
+@lru_cache(maxsize=8)
 def reader(path: Path) -> Engine:
     """A read-only engine; each transaction sees one state of the database.
 

@@ -128,7 +128,7 @@ def contents(
     path: Path, *, without: tuple[str, ...] = ("loaded_at", "dagster_run_id")
 ) -> dict[str, Any]:
     """All rows of the raw, fact and mart tables and of the loads, each in a fixed order."""
-    prefixes = ("raw_", "fct_", "mart_", "loads", "quarantined_rows")
+    prefixes = ("raw_", "fct_", "mart_", "loads", "quarantined_rows", "coverage_", "account_zones")
     tables = {}
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         query = "select name from sqlite_master where type in ('table', 'view')"

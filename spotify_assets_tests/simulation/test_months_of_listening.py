@@ -21,7 +21,7 @@ from spotify_assets_tests.simulation.history import History, one_clock_and_a_win
 from spotify_assets_tests.simulation.oracle import name
 from spotify_assets_tests.support import sandbox, user_of
 
-DAYS = 21
+DAYS = 16
 
 
 def check(history: History) -> None:

@@ -43,7 +43,10 @@ class Daemon:
 
     def tick(self) -> str | None:
         """What it told of in this tick, or None."""
-        context = dg.build_sensor_context(instance=self.instance, cursor=self._cursor)
+        # A sensor has a code location, runs of the command line have none.
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self._cursor, repository_name="__repository__"
+        )
         data = run_failure_alert.evaluate_tick(context)
         self._cursor = data.cursor
         message = data.skip_message or ""

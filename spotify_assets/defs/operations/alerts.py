@@ -54,27 +54,29 @@ def _tell(command: list[str], message: str) -> str | None:
         name: value for name, value in os.environ.items() if name != "SPOTIFY_CLIENT_SECRET"
     }
     try:
-        with subprocess.Popen(
+        process = subprocess.Popen(
             [*command, message],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        ) as process:
-            try:
-                process.communicate(message.encode(), timeout=ALERT_SECONDS)
-            except subprocess.TimeoutExpired:
-                _kill(process.pid)
-                return f"took over {ALERT_SECONDS} s and was ended."
+        )
     except OSError as error:
         return f"cannot be run: {error.strerror}."
+    try:
+        process.communicate(message.encode(), timeout=ALERT_SECONDS)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        return f"took over {ALERT_SECONDS} s and was ended."
     return f"ended with {process.returncode}." if process.returncode else None
 
 
-def _kill(pid: int) -> None:
+def _kill(process: "subprocess.Popen[bytes]") -> None:
     """Kill a process with those that it started, such as a script's that hangs in the network."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for each in (*process.children(recursive=True), process):
-            with contextlib.suppress(psutil.NoSuchProcess):
+    with contextlib.suppress(psutil.Error):
+        for each in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
                 each.kill()
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # the system may not let it go
+        process.wait(timeout=1)

@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 import psutil
 import pytest
-from spotify_assets.warehouse.draining import load_of
 
 from spotify_assets.definitions import defs
 from spotify_assets.defs.operations.killed_runs import PROCESS_TAG, fail_killed_runs, process_tags
@@ -18,6 +17,7 @@ from spotify_assets.defs.sensors import killed_runs_sensor, models_sensor, recen
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.spotify.state import State
 from spotify_assets.timetable import daemon_is_running
+from spotify_assets.warehouse.draining import load_of
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.pending import models, undrained_pages
 from spotify_assets.warehouse.tables import model_watermarks, raw_recently_played

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from dbt.cli.main import dbtRunner
-from spotify_assets.warehouse.draining import load_of
 
 from spotify_assets.settings import CHECKOUT, Settings
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
+from spotify_assets.warehouse.draining import undrained_loads
 from spotify_assets.warehouse.loading import write_load
-from spotify_assets.warehouse.pending import undrained_pages
 from spotify_assets.warehouse.tables import raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
@@ -32,8 +31,8 @@ def ingest(settings: Settings) -> Warehouse:
     """Look at Spotify and load what it lists, without Dagster."""
     state, warehouse = State(settings.state_path), Warehouse(settings.warehouse_path)
     look_at_all(settings, state, Retrying.patient())
-    for page in list(undrained_pages(state, warehouse)):
-        write_load(warehouse.writer(), raw_recently_played, load_of(page))
+    for load in undrained_loads(state, warehouse):
+        write_load(warehouse.writer(), raw_recently_played, load)
     fix_zones(warehouse.writer(), settings.timezone)
     return warehouse
 

@@ -14,7 +14,7 @@ import pytest
 
 from spotify_assets.defs.operations import alerts
 from spotify_assets.defs.operations.alerts import run_failure_alert
-from spotify_assets_tests.support import User
+from spotify_assets_tests.support import User, wait_for
 
 TELLS = """
 import json, os, sys
@@ -24,13 +24,7 @@ with open(sys.argv[1], "a") as file:
 print("x" * 100_000)
 """
 # It starts a process of its own, says which, and hangs with it.
-HANGS = """
-import signal, subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-with open(sys.argv[1], "w") as file:
-    file.write(str(child.pid))
-signal.pause()
-"""
+HANGS = 'tail -f /dev/null & echo $! > "$0"; wait'
 
 
 class Daemon:
@@ -101,6 +95,13 @@ def be(monkeypatch: pytest.MonkeyPatch, *command: str) -> None:
 
 def alerts_in(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_failed_run_of_the_command_line_is_told_of_once_with_its_reason_and_the_next_step(
@@ -190,11 +191,11 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(
     daemon: Daemon, errors: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child = tmp_path / "child"
-    be(monkeypatch, sys.executable, "-c", HANGS, str(child))
+    be(monkeypatch, "sh", "-c", HANGS, str(child))
     monkeypatch.setattr(alerts, "ALERT_SECONDS", 3)
     daemon.fail(ValueError("no"))
     assert daemon.tick()
     assert "took over 3 s" in errors[1]
     pid = int(child.read_text())
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    wait_for(lambda: has_ended(pid), seconds=20)
     assert daemon.tick() is None

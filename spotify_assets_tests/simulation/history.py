@@ -78,7 +78,7 @@ class History:
                 self.happened["away"] += 1
             if clock.now() < away_until:
                 continue
-            if dice.random() < 0.04:
+            if dice.random() < 0.05:
                 self.misbehave(next(to_come))
             self.shown = dice.choice([3, 10]) if dice.random() < 0.01 else WINDOW
             self.look()

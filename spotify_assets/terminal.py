@@ -88,7 +88,16 @@ def show_status(found: "Standing", zone: str) -> None:
         click.echo("No account yet. Run: spotify-assets login")
     else:
         _table(
-            ("Account", "Last look", "Last play", "Lag", "Gaps", "At most", "Quarantine", "Login"),
+            (
+                "Account",
+                "Last look",
+                "Last play",
+                "Lag",
+                "Gaps",
+                "At most",
+                "Quarantine",
+                "Login to",
+            ),
             (
                 (
                     account.account_id,
@@ -98,22 +107,27 @@ def show_status(found: "Standing", zone: str) -> None:
                     f"{account.open_gaps:,}",
                     f"{account.max_lost_plays:,}",
                     f"{account.quarantined_rows:,}",
-                    (account.login_ends_at or "")[5:10],
+                    "ended"
+                    if account.login_days_left == 0
+                    else (account.login_ends_at or "")[5:10],
                 )
                 for account in found.accounts
             ),
-            whole=("Last look", "Last play", "Lag", "Gaps", "At most", "Quarantine", "Login"),
+            whole=("Last look", "Last play", "Lag", "Gaps", "At most", "Quarantine", "Login to"),
         )
     lines = []
     blocked = next((account for account in found.accounts if account.blocked_until), None)
     if blocked:  # the app is, so all accounts are
         until, why = _short(blocked.blocked_until, zone), _printable(blocked.blocked_because)
         lines.append(f"Spotify asks not to be called until {until}: {why}"[:SCREEN_COLUMNS])
-    if found.accounts and (found.pages_waiting or found.models_are_behind):
-        what = f"{found.pages_waiting:,} answers wait" if found.pages_waiting else "the models wait"
-        lines.append(f"Not done yet: {what}. Run: spotify-assets refresh")
+    if found.accounts and (found.has_news or found.models_are_behind):
+        lines.append("New plays are on their way, or wait for: spotify-assets refresh")
     if found.daemon_is_running:
-        ticks = (f"{name} {_short(at, zone)}" for name, at in found.next_ticks.items())
+        today = _short(times.now_text(), zone)[:6]
+        ticks = (
+            f"{name} {_short(at, zone).removeprefix(today)}"
+            for name, at in found.next_ticks.items()
+        )
         lines.append("Next: " + ", ".join(ticks))
     else:
         lines.append("Nothing runs by itself: spotify-assets dev, or have cron call refresh")

@@ -36,7 +36,12 @@ def daemon_is_running(settings: Settings) -> bool:
 def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
     """When what comes next, as UTC text, while the daemon runs."""
     now = times.now()
-    due = [times.from_text(last_look_at)] if last_look_at else []
+    # A look in the future was made by a clock that was set back since.
+    due = (
+        [times.from_text(last_look_at)]
+        if last_look_at and last_look_at <= times.to_text(now)
+        else []
+    )
     look = [moment + timedelta(seconds=settings.look_every_seconds) for moment in due]
     local = now.astimezone(ZoneInfo(settings.timezone or "UTC"))
     crons = {"models": MODELS, "daily refresh": DAILY_REFRESH, "housekeeping": HOUSEKEEPING}

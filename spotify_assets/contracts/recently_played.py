@@ -20,6 +20,7 @@ from spotify_assets.spotify.state import LandedPage
 LATEST_PLAY_AFTER_ANSWER = timedelta(minutes=5)
 # A landed page that cannot be flattened would stop its account for good.
 LATEST_ANSWER = datetime.max.replace(tzinfo=UTC) - LATEST_PLAY_AFTER_ANSWER
+SPOTIFY_BEGAN = "2006"  # no play ended before, whatever an answer says
 # 24 days of ms. Sums of larger numbers overflow in every database, and none has been seen.
 LARGEST_INTEGER = 2**31 - 1
 
@@ -110,7 +111,9 @@ def flatten(page: LandedPage, items: Sequence[object]) -> pd.DataFrame:
 def ends(frame: pd.DataFrame) -> tuple[str, ...]:
     """The ends of a flattened page's plays that can be true, ascending, whatever else is wrong."""
     pairs = zip(frame["played_at"], frame["latest_played_at"], strict=True)
-    return tuple(sorted({end for end, latest in pairs if _is_time(end) and end <= latest}))
+    return tuple(
+        sorted({end for end, latest in pairs if _is_time(end) and SPOTIFY_BEGAN <= end <= latest})
+    )
 
 
 def _flatten(account_id: str, item: object) -> dict[str, object]:

@@ -83,7 +83,10 @@ def health_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     present = Settings.load()
     found = verdicts(health(present), present.timezone)
     told = {name: [verdict.passed, verdict.description] for name, verdict in found.items()}
-    before = json.loads(context.cursor or "{}")
+    try:
+        before = dict(json.loads(context.cursor or "{}"))
+    except (ValueError, TypeError):  # somebody else's cursor
+        before = {}
     news = [name for name in found if told[name] != before.get(name)]
     return dg.SensorResult(
         skip_reason=f"New: {', '.join(news)}" if news else "All as before.",

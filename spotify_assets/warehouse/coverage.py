@@ -44,19 +44,19 @@ def judge(
     if not listed:
         return
     known = _newest_known(connection, load_id, account_id)
-    if known is None or listed[-1] < known:
-        pass  # before the first page is before history; an old page says nothing new
-    elif listed[0] > known:
-        _open(connection, load_id, account_id, known, listed[0], cause)
-    elif known not in listed:
+    if known is not None and listed[0] < known < listed[-1] and known not in listed:
+        # Such a list has a hole, so it shows no part of a gap whole.
         log.warning(
-            "%s: Spotify's list, %s to %s, lacks the play that ended at %s, the newest before. "
-            "Nothing is missing after it.",
+            "%s: Spotify's list, %s to %s, lacks the play that ended at %s, the newest before.",
             account_id,
             listed[0],
             listed[-1],
             known,
         )
+        return
+    if known is not None and listed[0] > known:
+        _open(connection, load_id, account_id, known, listed[0], cause)
+    # Before the first page is before history, and an old page says nothing new of what is missing.
     _close(connection, load_id, account_id, listed)
 
 

@@ -119,8 +119,17 @@ def health(settings: Settings) -> list[Health]:
             blocked_because=block.reason if block else None,
             **_login(account),
         )
-        for account in state.accounts()
+        for account in _known_accounts(state, warehouse)
     ]
+
+
+def _known_accounts(state: State, warehouse: Warehouse) -> list[Account]:
+    """The accounts, also those that a lost `state.db` took with it; their plays are still here."""
+    nobody = dict.fromkeys(Account.__dataclass_fields__) | {"needs_login": False}
+    known = {account.account_id: account for account in state.accounts()}
+    for (name,) in warehouse.read(select(loads.c.account_id).distinct()):
+        known.setdefault(name, Account(**{**nobody, "account_id": name}))
+    return [known[name] for name in sorted(known)]
 
 
 def verdicts(accounts: Sequence[Health], zone: str) -> dict[str, Verdict]:

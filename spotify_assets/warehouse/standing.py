@@ -11,7 +11,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.disk_use import disk_use
 from spotify_assets.warehouse.health import Health, health
-from spotify_assets.warehouse.pending import has_unmodelled_loads, undrained_pages
+from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, undrained_pages
 from spotify_assets.warehouse.warehouse import Warehouse
 
 
@@ -21,6 +21,7 @@ class Standing:
 
     Attributes:
         pages_waiting: answers of Spotify's that are landed and not loaded yet.
+        has_news: one of these holds a play that is not known yet.
         models_are_behind: a load is in raw and not in every model.
         daemon_is_running: whether schedules and sensors tick; `next_ticks` holds only then.
         disk_use: bytes, by what takes them.
@@ -28,6 +29,7 @@ class Standing:
 
     accounts: list[Health]
     pages_waiting: int
+    has_news: bool
     models_are_behind: bool
     daemon_is_running: bool
     next_ticks: dict[str, str]
@@ -43,6 +45,7 @@ def standing(settings: Settings) -> Standing:
     return Standing(
         accounts=accounts,
         pages_waiting=sum(1 for _ in undrained_pages(state, warehouse)),
+        has_news=has_news(state, warehouse),
         models_are_behind=has_unmodelled_loads(warehouse),
         daemon_is_running=timetable.daemon_is_running(settings),
         next_ticks=timetable.next_ticks(settings, last_try),

@@ -199,3 +199,26 @@ def test_the_health_sensor_publishes_what_changed_and_nothing_else(
     assert verdicts(tick(blind.cursor)) == {}
     ingest(mira.settings)
     assert verdicts(tick(blind.cursor)) == {"last_look_age": True}
+
+
+@pytest.mark.parametrize("cursor", ["garbage", "[]", "null", "[1]"])
+def test_a_cursor_that_is_none_of_its_own_does_not_stop_the_health_sensor(
+    cursor: str, mira: User, instance: dg.DagsterInstance
+) -> None:
+    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+        result = health_sensor(context)
+    assert isinstance(result, dg.SensorResult)
+    assert len(result.asset_events or []) == 4
+
+
+def test_a_lost_state_does_not_hide_the_gaps_that_are_known(mira: User, spotify: Sandbox) -> None:
+    spotify.clock.advance(timedelta(hours=12))
+    ingest(mira.settings)
+    before = of(mira)
+    assert before.open_gaps == 1
+    for path in mira.settings.data.glob("state.db*"):
+        path.unlink()
+    found = of(mira)
+    assert (found.account_id, found.open_gaps) == ("mira", 1)
+    assert found.max_lost_plays == before.max_lost_plays
+    assert (found.last_look_at, found.login_ends_at) == (None, None)

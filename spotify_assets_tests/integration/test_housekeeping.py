@@ -243,3 +243,15 @@ def test_a_housekeeping_that_is_killed_is_found_by_its_process(
     run = instance.get_run_by_id(done.run_id)
     assert run is not None
     assert run.tags[PROCESS_TAG] == process_tags()[PROCESS_TAG]
+
+
+def test_an_instance_whose_runs_are_elsewhere_is_refused_and_nothing_goes(
+    instance: dg.DagsterInstance, present: User
+) -> None:
+    run_id = greet(instance)
+    events = present.settings.dagster_storage / "history" / "runs" / f"{run_id}.db"
+    assert events.exists()
+    with dg.DagsterInstance.ephemeral() as other:
+        done = housekeeping.execute_in_process(instance=other, raise_on_error=False)
+    assert not done.success
+    assert events.exists()

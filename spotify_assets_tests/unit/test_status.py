@@ -39,6 +39,7 @@ WELL = Health(
 STANDING = Standing(
     accounts=[WELL],
     pages_waiting=0,
+    has_news=False,
     models_are_behind=False,
     daemon_is_running=True,
     next_ticks={"look": TIME, "models": TIME, "daily refresh": TIME, "housekeeping": TIME},
@@ -100,6 +101,7 @@ def test_it_fits_80_columns_and_24_lines_in_every_trouble(
         STANDING,
         accounts=[in_every_trouble(name) for name in names],
         pages_waiting=12,
+        has_news=True,
         daemon_is_running=False,
     )
     lines = screen(standing, capsys, monkeypatch)

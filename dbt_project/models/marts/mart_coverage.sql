@@ -29,7 +29,8 @@ local_offsets as (
 
 ),
 
--- Days are counted from 1970-01-01 on the listener's clock. Nothing that is stored is older.
+-- Days are counted from 1970-01-01 on the listener's clock. Spotify began in 2006; what claims to
+-- be older has no day.
 days_of_plays as (
 
     select
@@ -42,6 +43,7 @@ days_of_plays as (
             plays.account_id = local_offsets.account_id
             and plays.started_at_ms >= local_offsets.valid_from_ms
             and plays.started_at_ms < local_offsets.valid_to_ms
+    where plays.started_at_ms >= 1136073600000
     group by plays.account_id, local_day
 
 ),
@@ -72,9 +74,21 @@ calendar as (
 
     select
         account_id,
-        min(local_day) as local_day,
-        max(local_day) as last_day
-    from days_of_plays
+        min(first_day) as local_day,
+        max(last_day) as last_day
+    from (
+        select
+            account_id,
+            local_day as first_day,
+            local_day as last_day
+        from days_of_plays
+        union all
+        select
+            account_id,
+            first_day,
+            last_day
+        from days_of_gaps
+    ) as known_days
     group by account_id
 
     union all

@@ -41,6 +41,12 @@ def prune(context: dg.OpExecutionContext) -> dg.Output[None]:
     """Remove old runs, dbt artifacts and landed pages."""
     context.instance.add_run_tags(context.run_id, process_tags())
     settings = Settings.load()
+    if not _is_ours(context.instance, settings):
+        raise dg.Failure(
+            f"This Dagster instance does not keep its runs in {settings.dagster_storage}, so that "
+            "all runs there would look deleted. Run it from: spotify-assets dev",
+            allow_retries=False,
+        )
     settings.locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with FileLock(settings.locks / "housekeeping.lock", timeout=0):
@@ -67,6 +73,11 @@ housekeeping_schedule = dg.ScheduleDefinition(
     default_status=RUNNING,
     tags={"trigger": "housekeeping_schedule"},
 )
+
+
+def _is_ours(instance: dg.DagsterInstance, settings: Settings) -> bool:
+    storage = Path(instance.storage_directory())
+    return storage.resolve() == (settings.dagster_storage / "storage").resolve()
 
 
 def _prune(settings: Settings, instance: dg.DagsterInstance) -> Counter[str]:
@@ -127,8 +138,8 @@ def _older_than(moment: datetime, paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> int:
-    """Remove a file or a folder; the bytes that it held."""
-    with suppress(FileNotFoundError):
+    """Remove a file or a folder; the bytes that it held. What cannot be removed stays."""
+    with suppress(OSError):
         if path.is_dir():
             size = sizes_in(path).total()
             shutil.rmtree(path)

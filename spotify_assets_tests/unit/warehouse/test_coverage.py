@@ -222,3 +222,18 @@ def test_a_gap_is_closed_bit_by_bit(look: Callable[..., None], warehouse: Wareho
     assert still_open(warehouse) == []
     closures = warehouse.read(select(coverage_closures.c.rows_inside))
     assert sorted(row.rows_inside for row in closures) == [0, 1, 2]
+
+
+def test_a_list_with_a_hole_closes_nothing(look: Callable[..., None], warehouse: Warehouse) -> None:
+    look(0, 300)
+    look(4_000)
+    look(100, 4_100)
+    assert still_open(warehouse) == [(at(300), at(4_000), 122)]
+
+
+def test_a_play_of_before_spotify_hides_no_gap(
+    look: Callable[..., None], warehouse: Warehouse, items: list[Any]
+) -> None:
+    look(0)
+    look(-56 * 365.25 * 86_400, 7_200)
+    assert [gap[:2] for gap in gaps(warehouse)] == [(at(0), at(7_200))]

@@ -87,6 +87,7 @@ def models_of(path: Path) -> dict[str, Any]:
     return {name: rows for name, rows in tables.items() if name.startswith(("fct_", "mart_"))}
 
 
+@pytest.mark.soak
 def test_three_weeks_of_ticks_and_runs_account_for_every_play(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

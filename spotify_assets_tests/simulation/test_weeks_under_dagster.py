@@ -101,6 +101,7 @@ def test_three_weeks_of_ticks_and_runs_account_for_every_play(
             with one_clock_and_a_window(history):
                 user.log_in("mira")
                 history.live()
+                history.look()  # so that no tick below shows what the oracle has not seen
                 with monkeypatch.context() as patch:
                     patch.setattr(models, "build_arguments", dies)
                     history.run()  # killed between the raw write and the models

@@ -44,20 +44,24 @@ def judge(
     if not listed:
         return
     known = _newest_known(connection, load_id, account_id)
-    if known is not None and listed[0] < known < listed[-1] and known not in listed:
-        # Such a list has a hole, so it shows no part of a gap whole.
-        log.warning(
-            "%s: Spotify's list, %s to %s, lacks the play that ended at %s, the newest before.",
-            account_id,
-            listed[0],
-            listed[-1],
-            known,
-        )
-        return
-    if known is not None and listed[0] > known:
+    if known is None or known in listed:
+        _close(connection, load_id, account_id, listed)  # before the first page is before history
+    elif listed[0] > known:
         _open(connection, load_id, account_id, known, listed[0], cause)
-    # Before the first page is before history, and an old page says nothing new of what is missing.
-    _close(connection, load_id, account_id, listed)
+        _close(connection, load_id, account_id, listed)
+    else:
+        if listed[-1] > known:
+            log.warning(
+                "%s: Spotify's list, %s to %s, lacks the play that ended at %s, the newest before.",
+                account_id,
+                listed[0],
+                listed[-1],
+                known,
+            )
+        # An old list may lack what was listed late since then, and one with a hole lacks something:
+        # they show their plays, not that there is nothing between them.
+        for end in listed:
+            _close(connection, load_id, account_id, [end])
 
 
 def _newest_known(connection: Connection, load_id: int, account_id: str) -> str | None:

@@ -4,7 +4,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -12,14 +13,13 @@ import pytest
 
 from spotify_assets import times
 from spotify_assets.sandbox import objects, world_faults
-from spotify_assets.sandbox.faults import Faults
+from spotify_assets.sandbox.faults import Faults, Switched
 from spotify_assets.sandbox.listener import Play
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets.spotify import recently_played
-from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
+from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse import coverage
 from spotify_assets.warehouse.draining import undrained_loads
 from spotify_assets.warehouse.loading import write_load
@@ -33,7 +33,9 @@ LOOK_EVERY = timedelta(minutes=15)
 WINDOW = 50
 VISIBLE = 1_200  # six days of plays; none is later than three
 SHORT_DAYS = timedelta(days=2)
-TOKENS = "/api/token"
+TOKENS, RECENTLY_PLAYED = "/api/token", "/v1/me/player/recently-played"
+OF_THE_WORLD = ("late_arrivals", "short_plays", "frozen")
+LONGEST_WAIT, LONGEST_BLOCK = timedelta(minutes=1), timedelta(days=1)
 
 
 class Killed(BaseException):
@@ -51,7 +53,10 @@ class History:
         start = NOW - timedelta(hours=18)
         self.listener = HeavyListener("mira", world.catalogue, seed, start, days + 1)
         world.listeners["mira"] = self.listener  # type: ignore[assignment]
-        self.shown = WINDOW
+        self.shown, self.behind = WINDOW, timedelta()
+        self.blocked_until = start
+        self.called_in_vain: list[datetime] = []
+        spotify.rotation = seed % 3 == 0
         self.kinds = [str(fault["name"]) for fault in spotify.faults.describe()]
         self.has_short_plays = seed % 2 == 0
         if seed % 3 != 1:
@@ -60,15 +65,45 @@ class History:
             self.switch_on("short_plays")
 
     def switch_on(self, kind: str, **values: Any) -> None:
-        self.happened[kind] += 1
+        if values.get("path") == TOKENS:
+            self.age_the_access_token()
         self.spotify.faults.on(kind, **values)
+
+    def age_the_access_token(self) -> None:
+        store = TokenStore(self.user.settings.tokens)
+        if token := store.load("mira"):
+            store.save("mira", replace(token, expires_at=0.0))
+
+    def called(self, path: str, met: Switched | None) -> None:
+        """A call came to Spotify, and met a fault; whether it had asked to be spared."""
+        now = self.spotify.clock.now()
+        self.calls += 1
+        if path == RECENTLY_PLAYED and now < self.blocked_until:
+            self.called_in_vain.append(now)
+        if met is None:
+            return
+        self.happened[met.fault.name] += 1
+        self.happened["a fault of the token endpoint"] += path == TOKENS
+        wish = timedelta(seconds=met.values.get("retry_after") or 0)
+        if path == RECENTLY_PLAYED and wish > LONGEST_WAIT:
+            self.blocked_until = now + min(wish, LONGEST_BLOCK)
+
+    def visible(self) -> list[Play]:
+        """All that Spotify could list now, newest first; an old list where it is behind."""
+        now, faults = self.spotify.clock.now() - self.behind, self.spotify.faults
+        return REAL_NEWEST(self.listener, now, VISIBLE, faults)  # type: ignore[arg-type]
+
+    def listed(self) -> None:
+        """Spotify made a list while faults of its world were on."""
+        for kind in OF_THE_WORLD:
+            self.happened[kind] += self.spotify.faults.get(kind) is not None
 
     def live(self) -> None:
         """All days, look by look."""
         clock, dice = self.spotify.clock, self.dice
         end, ends_short = clock.now() + timedelta(days=self.days), clock.now() + SHORT_DAYS
         to_come = self.kinds_in_some_order()
-        away_until = relogin_at = clock.now()
+        away_until = relogin_at = looked_at = clock.now()
         while clock.now() < end:
             clock.advance(LOOK_EVERY)
             if self.has_short_plays and clock.now() > ends_short:
@@ -80,8 +115,12 @@ class History:
                 continue
             if dice.random() < 0.05:
                 self.misbehave(next(to_come))
-            self.shown = dice.choice([3, 10]) if dice.random() < 0.01 else WINDOW
-            self.look()
+            # Spotify is not itself now and then, most often when it was away or we were.
+            odds = 0.01 if clock.now() - looked_at <= 2 * LOOK_EVERY else 0.3
+            self.shown = dice.choice([3, 10]) if dice.random() < odds else WINDOW
+            self.behind = timedelta(hours=dice.choice([1, 4, 12])) * (dice.random() < odds / 2)
+            if self.look():
+                looked_at = clock.now()
             (account,) = State(self.user.settings.state_path).accounts()
             if not account.needs_login:
                 relogin_at = clock.now() + timedelta(hours=dice.choice([0, 1, 8]))
@@ -92,7 +131,7 @@ class History:
         for kind in self.kinds:
             if kind not in ("late_arrivals", "frozen"):
                 self.spotify.faults.off(kind)
-        self.shown = WINDOW
+        self.shown, self.behind = WINDOW, timedelta()
         self.drain()
         self.drain()
 
@@ -133,8 +172,9 @@ class History:
     def look(self) -> bool:
         """One look; whether it was answered, after the oracle was told what Spotify showed."""
         spotify = self.spotify
-        now, block = spotify.clock.now(), self.block()
-        visible = REAL_NEWEST(self.listener, now, VISIBLE, spotify.faults)  # type: ignore[arg-type]
+        now = spotify.clock.now()
+        block = now < self.blocked_until
+        visible = self.visible()
         calls_before = self.calls
         settings = self.user.settings
         (found,) = look_at_all(settings, State(settings.state_path), Retrying.never())
@@ -143,13 +183,11 @@ class History:
             assert self.calls == calls_before, "called although Spotify asked not to"
             self.happened["honoured block"] += 1
         if found.error is None:
+            self.happened["stale page"] += bool(self.behind)
             self.oracle.looked(now, visible, visible[: self.shown])
         return found.error is None
 
     calls = 0
-
-    def block(self) -> bool:
-        return Blocks(self.user.settings).present(recently_played.PATH) is not None
 
     def kill(self, kind: str) -> None:
         """Die at a commit, as an exception that nobody catches: what is open is rolled back."""
@@ -170,7 +208,7 @@ class History:
             raise Killed
 
         now = self.spotify.clock.now()
-        visible = REAL_NEWEST(self.listener, now, VISIBLE, self.spotify.faults)  # type: ignore[arg-type]
+        visible = self.visible()
         settings = self.user.settings
         with mock.patch.object(State, "land", die), suppress_killed():
             look_at_all(settings, State(settings.state_path), Retrying.never())
@@ -212,11 +250,13 @@ def one_clock_and_a_window(history: History) -> Iterator[None]:
     claim = Faults.claim
 
     def newest(listener: Any, now: Any, count: int, faults: Any) -> list[Play]:
-        return REAL_NEWEST(listener, now, min(count, history.shown), faults)
+        history.listed()
+        return REAL_NEWEST(listener, now - history.behind, min(count, history.shown), faults)
 
-    def counted(faults: Faults, *arguments: Any) -> Any:
-        history.calls += 1
-        return claim(faults, *arguments)
+    def counted(faults: Faults, path: str, listener: Callable[[], str | None]) -> Any:
+        met = claim(faults, path, listener)
+        history.called(path, met)
+        return met
 
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())

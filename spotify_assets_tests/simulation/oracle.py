@@ -6,10 +6,13 @@ nothing of how the project finds gaps.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from spotify_assets.sandbox.listener import Play
 
 BLIND_AFTER = timedelta(minutes=25)
+# One player lists a play each half a minute, or as fast as it was ever seen to.
+USUAL_SPACING, SMALLEST_SPACING = timedelta(seconds=30), timedelta(seconds=3)
 
 
 @dataclass
@@ -21,7 +24,13 @@ class Gap:
     after_blindness: bool
     pieces: list[tuple[datetime, datetime]]
     found: int = 0
+    spacing: timedelta = USUAL_SPACING
     lost: set[int] = field(default_factory=set)
+
+    @property
+    def most(self) -> int:
+        """How many plays fit between the two edges at the spacing."""
+        return max(0, int((self.end - self.begin) / self.spacing) - 1)
 
 
 @dataclass
@@ -36,6 +45,7 @@ class Oracle:
     lossless_spells: list[tuple[datetime, datetime]] = field(default_factory=list)
     late_kept: int = 0
     closed: int = 0
+    closed_in_part: int = 0
     _seen: set[int] = field(default_factory=set)
     _newest: datetime | None = None
     _looked_at: datetime | None = None
@@ -49,8 +59,9 @@ class Oracle:
             if gap is None:
                 self.lossless_spells.append((self._looked_at, now))
         self._classify(visible, page, gap)
-        self._close(page, gap)
+        self._close(page)
         if gap is not None:
+            gap.spacing = self._smallest_spacing()
             self.gaps.append(gap)
         self._newest = max([play.ended_at for play in page] + [self._newest or page[-1].ended_at])
         self._looked_at = now
@@ -85,9 +96,23 @@ class Oracle:
         self.overtaken -= self.kept.keys()
         self.before_history -= self.kept.keys()
 
-    def _close(self, page: list[Play], fresh: Gap | None) -> None:
-        ends = {play.ended_at for play in page}
-        first, last = min(ends), max(ends)
+    def _smallest_spacing(self) -> timedelta:
+        ends = sorted(play.ended_at for play in self.kept.values())
+        seen = min((after - before for before, after in pairwise(ends)), default=USUAL_SPACING)
+        return max(SMALLEST_SPACING, min(USUAL_SPACING, seen))
+
+    def _close(self, page: list[Play]) -> None:
+        ends = sorted({play.ended_at for play in page})
+        newest = self._newest
+        if newest and ends[-1] < newest:  # an old list: its plays are known, what is between is not
+            for end in ends:
+                self._show([end])
+        elif not (newest and ends[0] < newest and newest not in ends):
+            self._show(ends)
+
+    def _show(self, ends: list[datetime]) -> None:
+        """Take what lies between the first and the last of these ends out of the gaps."""
+        first, last = ends[0], ends[-1]
         for gap in self.gaps:
             pieces = []
             for begin, end in gap.pieces:
@@ -95,6 +120,7 @@ class Oracle:
                     pieces.append((begin, end))
                     continue
                 self.closed += 1
+                self.closed_in_part += first > begin or last < end
                 gap.found += sum(begin < moment < end for moment in ends)
                 low, high = max(begin, first), min(end, last)
                 pieces += [(a, b) for a, b in ((begin, low), (high, end)) if a < b]

@@ -18,7 +18,7 @@ from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.defs.sensors import recently_played_sensor
 from spotify_assets.spotify.state import State
 from spotify_assets_tests.simulation import history as simulation
-from spotify_assets_tests.simulation.history import REAL_NEWEST, History, one_clock_and_a_window
+from spotify_assets_tests.simulation.history import History, one_clock_and_a_window
 from spotify_assets_tests.simulation.test_months_of_listening import check
 from spotify_assets_tests.support import contents, sandbox, user_of
 
@@ -36,7 +36,7 @@ class UnderDagster(History):
 
     def look(self) -> bool:
         now = self.spotify.clock.now()
-        visible = REAL_NEWEST(self.listener, now, simulation.VISIBLE, self.spotify.faults)  # type: ignore[arg-type]
+        visible = self.visible()
         asked_for = self.tick()
         (account,) = State(self.user.settings.state_path).accounts()
         answered = account.last_look_at == times.to_text(now) and not account.last_look_error

@@ -190,7 +190,12 @@ def test_why_nobody_looked_is_kept_with_the_gap(
             (900, 1_500, 4_000), [(300, 900, 120)], id="a page over one edge closes its part"
         ),
         pytest.param(
-            (900, 1_500), [(300, 900, 120), (1_500, 4_000, 120)], id="an old page within it"
+            (900, 1_500),
+            [(300, 900, 120), (900, 1_500, 120), (1_500, 4_000, 120)],
+            id="an old page within it shows its plays and not what is between them",
+        ),
+        pytest.param(
+            (0, 300, 900), [(300, 900, 121), (900, 4_000, 121)], id="an old page over one edge"
         ),
         pytest.param((1_500,), [(300, 1_500, 121), (1_500, 4_000, 121)], id="one play within it"),
         pytest.param((4_000, 4_100), [(300, 4_000, 122)], id="a page beside it"),
@@ -216,19 +221,31 @@ def test_a_gap_is_closed_bit_by_bit(look: Callable[..., None], warehouse: Wareho
     look(0, 300)
     look(4_000)
     look(2_000, 3_000, 4_000)
-    look(1_000, 2_000)
+    look(1_000, 2_000, 3_000, 4_000)
     assert still_open(warehouse) == [(at(300), at(1_000), 119)]
-    look(0, 300, 1_000)
+    look(300, 1_000, 2_000, 3_000, 4_000)
     assert still_open(warehouse) == []
     closures = warehouse.read(select(coverage_closures.c.rows_inside))
     assert sorted(row.rows_inside for row in closures) == [0, 1, 2]
 
 
-def test_a_list_with_a_hole_closes_nothing(look: Callable[..., None], warehouse: Warehouse) -> None:
+@pytest.mark.parametrize(
+    ("listed", "left"),
+    [
+        ((100, 4_100), [(300, 4_000, 122)]),
+        ((900, 4_100), [(300, 900, 121), (900, 4_000, 121)]),
+    ],
+)
+def test_a_list_that_lacks_the_newest_known_play_shows_its_plays_and_closes_nothing_between_them(
+    listed: tuple[float, ...],
+    left: list[tuple[float, float, int]],
+    look: Callable[..., None],
+    warehouse: Warehouse,
+) -> None:
     look(0, 300)
     look(4_000)
-    look(100, 4_100)
-    assert still_open(warehouse) == [(at(300), at(4_000), 122)]
+    look(*listed)
+    assert still_open(warehouse) == [(at(a), at(b), most) for a, b, most in left]
 
 
 def test_a_play_of_before_spotify_hides_no_gap(

@@ -23,9 +23,8 @@ MAY_IMPORT = {
     "sandbox": {"times"},
     "defs": GROUND | {"spotify", "contracts", "warehouse"},
     "definitions": GROUND | {"defs"},
-    "terminal": GROUND | {"spotify", "warehouse", "defs"},
     "demo": GROUND | {"spotify", "sandbox"},
-    "cli": GROUND | {"spotify", "warehouse", "sandbox", "defs", "definitions", "terminal", "demo"},
+    "cli": GROUND | {"spotify", "warehouse", "sandbox", "defs", "definitions", "demo"},
 }
 MAY_IMPORT_DAGSTER = {"defs", "definitions", "cli"}
 
@@ -59,6 +58,22 @@ def test_a_room_imports_only_what_comes_before_it(room: str) -> None:
             assert room in MAY_IMPORT_DAGSTER, f"{path} imports {module}"
 
 
+def in_a_fresh_python(script: str, folder: Path) -> None:
+    environment = {"PATH": "", "SPOTIFY_ASSETS_DATA": str(folder)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_itself_imports_nothing_heavy(tmp_path: Path) -> None:
+    script = (
+        "import sys, spotify_assets.cli\n"
+        "heavy = {'dagster', 'dbt', 'pandas', 'pandera', 'flask', 'rich', 'sqlalchemy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    in_a_fresh_python(script, tmp_path)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["refresh", "--help"], ["view"], ["accounts"], ["status"], ["quarantine"]],
@@ -73,7 +88,4 @@ def test_commands_that_need_no_dagster_do_not_import_it(
         "heavy = {'dagster', 'dbt', 'pandas', 'pandera', 'flask'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    environment = {"PATH": "", "SPOTIFY_ASSETS_DATA": str(tmp_path)}
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    in_a_fresh_python(script, tmp_path)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from spotify_assets import terminal, times
+from spotify_assets import times
+from spotify_assets.cli.quarantine import show_quarantine
 from spotify_assets.contracts.recently_played import RecentlyPlayed, flatten
 from spotify_assets.contracts.split import split
 from spotify_assets.settings import Settings
@@ -352,7 +353,7 @@ Shown = Callable[..., str]
 def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shown:
     def show(*rows: QuarantinedRow) -> str:
         monkeypatch.setenv("COLUMNS", "80")
-        terminal.show_quarantine(rows, "Europe/Berlin")
+        show_quarantine(rows, "Europe/Berlin")
         return capsys.readouterr().out
 
     return show

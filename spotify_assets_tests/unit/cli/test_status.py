@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from spotify_assets import terminal
 from spotify_assets.cli import main
+from spotify_assets.cli.status import show_status
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.timetable import leave_sign
@@ -73,7 +73,7 @@ def screen(
     standing: Standing, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
     monkeypatch.setenv("COLUMNS", "80")
-    terminal.show_status(standing, "UTC")
+    show_status(standing, "UTC")
     return capsys.readouterr().out.splitlines()
 
 

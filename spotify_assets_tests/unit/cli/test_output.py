@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from spotify_assets import terminal
+from spotify_assets.cli.accounts import show_accounts
+from spotify_assets.cli.plays import show_plays
 from spotify_assets.spotify.state import Account
 
 TIME = "2026-03-01T10:00:00.000Z"
@@ -26,7 +27,7 @@ def test_a_play_id_is_shown_whole_beside_any_title(
     width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    terminal.show_plays([play(track_name="long " * 1000), play(account_id="k" * 64)], "UTC")
+    show_plays([play(track_name="long " * 1000), play(account_id="k" * 64)], "UTC")
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split()[-2:] == ["Play", "id"]
     assert len(lines) == 2
@@ -40,7 +41,7 @@ def test_a_title_is_shown_as_it_is_but_for_control_characters(
     title: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    terminal.show_plays([play(track_name=title)], "UTC")
+    show_plays([play(track_name=title)], "UTC")
     shown = capsys.readouterr().out
     assert title.replace("\x1b", " ").replace("\n", " ") in shown
     assert "\x1b" not in shown
@@ -51,7 +52,7 @@ def test_an_accounts_problem_is_shown_whole(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     problem = "Spotify accepts this no more (" + "why " * 30 + "). Run: spotify-assets login"
-    terminal.show_accounts(
+    show_accounts(
         [Account("mira", "mira", None, "M" * 60, TIME, TIME, None, problem, False)], "UTC"
     )
     shown = capsys.readouterr().out
@@ -62,8 +63,8 @@ def test_an_accounts_problem_is_shown_whole(
 
 WORK = """
 import os, sys
-from spotify_assets import terminal
-with terminal.working("Working"):
+from spotify_assets.cli.output import working
+with working("Working"):
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
     kept = os.dup(1), os.dup(2)
     os.dup2(log, 1), os.dup2(log, 2)

@@ -1,0 +1,79 @@
+"""The command `spotify-assets`: reads arguments, calls the rooms, prints for a person or a program.
+
+One module for each subject, holding its commands and the screens that they print; `output` holds
+what these share. A new command is a plain `click.command` in the module of its subject, and a line
+at the end of this one. Only what `--help` needs is imported at the top of a module; what is heavy
+is imported inside the command that needs it, so that `--help` and the idle commands answer at once.
+"""
+
+import io
+import sys
+from typing import Any
+
+import click
+
+from spotify_assets.cli import accounts, plays, quarantine, refresh, status, worlds
+from spotify_assets.settings import SettingsError
+
+
+class Commands(click.Group):
+    """A group whose commands end with one clear line where something fails."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; an error that is expected becomes a line on standard error, exit 1."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a title may not fit the terminal's encoding
+                stream.reconfigure(errors="replace")
+        try:
+            return super().invoke(context)
+        except (click.ClickException, BrokenPipeError):  # click knows what to do
+            raise
+        except Exception as error:
+            line = _one_line(error)
+            if line is None:
+                raise
+            raise click.ClickException(line) from None
+
+
+def _one_line(error: Exception) -> str | None:
+    """What to say of an error that can be expected, or None for a fault of ours."""
+    from sqlalchemy.exc import DBAPIError
+
+    from spotify_assets.spotify.errors import SpotifyError
+
+    if isinstance(error, SettingsError | SpotifyError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    if isinstance(error, DBAPIError):
+        return f"The database says: {error.orig}. What was committed before is kept."
+    return None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spotify-assets")
+def main() -> None:
+    """A Spotify listening history that you can trust.
+
+    \b
+    First time:
+      spotify-assets login       connect a Spotify account
+      spotify-assets refresh     collect, check, keep and model the newest plays
+      spotify-assets view        show them
+      spotify-assets dev         open the Dagster UI: lineage, schedules, checks
+    """
+
+
+for command in (
+    accounts.login,
+    accounts.accounts,
+    refresh.refresh,
+    quarantine.quarantine,
+    plays.view,
+    plays.trace,
+    status.status,
+    worlds.sandbox,
+    worlds.demo,
+    worlds.dev,
+):
+    main.add_command(command)

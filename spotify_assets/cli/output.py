@@ -1,0 +1,69 @@
+"""What the screens of all commands share: tables, clean text, a sign that something takes its time.
+
+All text that came from Spotify passes `printable`: a title must not steer a terminal.
+"""
+
+import logging
+import os
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+
+import click
+
+SPINNER_PER_SECOND = 12.5
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def show_table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], whole: Collection[str] = ()
+) -> None:
+    """A table as wide as the terminal; columns in `whole` are never cut."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [[printable(text) for text in row] for row in rows]
+    table = Table(box=None, header_style="bold")
+    for name in columns:
+        table.add_column(name, no_wrap=name in whole)
+    for line in lines:
+        # Text takes no markup, and each line stays one line whatever the terminal's width.
+        table.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in line))
+    Console().print(table)
+
+
+def printable(value: object) -> str:
+    """Text without control characters."""
+    return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something takes its time, and whom it waits for.
+
+    On a copy of standard error, since the real one goes to a log file while dbt prints. What is
+    printed meanwhile goes where it was sent: by default rich would take it into the terminal.
+    """
+    from rich.console import Console
+    from rich.live import Live
+    from rich.logging import RichHandler
+    from rich.spinner import Spinner
+
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
+        console = Console(file=stderr)
+        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+        logger = logging.getLogger("spotify_assets")
+        logger.addHandler(handler)
+        try:
+            with Live(
+                Spinner("dots", what),
+                console=console,
+                transient=True,
+                refresh_per_second=SPINNER_PER_SECOND,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ):
+                yield
+        finally:
+            logger.removeHandler(handler)

@@ -1,0 +1,120 @@
+"""`quarantine`: the rows that broke the contract, and another try for them."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from spotify_assets import times
+from spotify_assets.cli.output import json_option, printable, working
+from spotify_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_assets.warehouse.loading import Receipt
+    from spotify_assets.warehouse.quarantine import QuarantinedRow
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def quarantine(context: click.Context, as_json: bool) -> None:
+    """List the rows that broke the contract and wait, with every reason.
+
+    \b
+    Examples:
+      spotify-assets quarantine
+      spotify-assets quarantine --json
+      spotify-assets quarantine retry     after an upgrade that accepts more
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = as_json
+        return
+    from spotify_assets.warehouse.quarantine import waiting_rows
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    settings = Settings.load()
+    waiting = waiting_rows(Warehouse(settings.warehouse_path))
+    if as_json:
+        rows = [{**asdict(row), "payload": row.item} for row in waiting]
+        click.echo(json.dumps({"quarantined_rows": rows}))
+    else:
+        show_quarantine(waiting, settings.timezone)
+
+
+@quarantine.command()
+@json_option
+@click.pass_context
+def retry(context: click.Context, as_json: bool) -> None:
+    """Put all that waits through today's contract again; what it accepts is loaded.
+
+    \b
+    Example, after an upgrade:
+      spotify-assets quarantine retry
+      spotify-assets refresh
+    """
+    from spotify_assets.warehouse.loading import Receipt
+    from spotify_assets.warehouse.quarantine import retry as try_again
+
+    settings = Settings.load()
+    settings.make_data_folder()
+    with working("Checking again what waits in quarantine"):
+        receipts = try_again(settings)
+    total = sum(receipts.values(), Receipt())
+    if as_json or context.obj:
+        each = [{"account_id": name, **asdict(part)} for name, part in receipts.items()]
+        click.echo(json.dumps({**asdict(total), "accounts": each}))
+    else:
+        show_retry(receipts, total)
+
+
+def show_quarantine(rows: "Collection[QuarantinedRow]", zone: str) -> None:
+    """The rows that wait in quarantine, times on the zone's clock."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    for row in rows:
+        title = printable(f"{row.quarantine_id}  {row.track_name or '(no name)'}")
+        console.print(Text(title, style="bold", no_wrap=True, overflow="ellipsis"))
+        ended = f"ended {times.local(row.played_at, zone)}" if row.played_at else "no time"
+        first, last = (times.local(text, zone) for text in (row.first_seen_at, row.last_seen_at))
+        for line in (
+            f"{row.account_id}, {ended}",
+            f"seen {row.times_seen:,} times, {first} to {last}"
+            if row.times_seen > 1
+            else f"seen once, {first}",
+            *_plain(row.reasons),
+        ):
+            console.print(Padding(Text(printable(line)), (0, 0, 0, 4), expand=False))
+    if rows:
+        click.echo(
+            f"{len(rows):,} in quarantine. After an upgrade: spotify-assets quarantine retry"
+        )
+    else:
+        click.echo("Nothing is in quarantine.")
+
+
+def _plain(reasons: Iterable[str]) -> Iterator[str]:
+    """Reasons ("column: fault") for a person: each fault once, with all it was found in."""
+    columns: dict[str, list[str]] = {}
+    for reason in reasons:
+        column, _, fault = reason.rpartition(": ")
+        columns.setdefault(fault, []).append(column.replace("_", " "))
+    for fault, names in columns.items():
+        yield f"{', '.join(names)}: {fault}"
+
+
+def show_retry(receipts: "dict[str, Receipt]", total: "Receipt") -> None:
+    """Say what a retry of the quarantine came to, for a person."""
+    for account, receipt in receipts.items():
+        click.echo(f"{printable(account)}: {receipt}")
+    if total.rows_loaded:
+        click.echo("Next: spotify-assets refresh models the rows that were loaded.")
+    elif total.rows_quarantined:
+        click.echo("Why they stay: spotify-assets quarantine")
+    else:
+        click.echo("Nothing is in quarantine.")
+    click.echo(str(total))

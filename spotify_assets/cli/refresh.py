@@ -1,0 +1,102 @@
+"""`refresh`: brings everything up to date, and says what that came to."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spotify_assets.cli.accounts import warn_of_logins
+from spotify_assets.cli.output import json_option, working
+from spotify_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from spotify_assets.defs.refreshing import Refresh
+
+
+@click.command()
+@json_option
+def refresh(as_json: bool) -> None:
+    """Collect, check, keep and model the newest plays, as one Dagster run.
+
+    Nothing to do costs one call per account and starts no run. Fit for cron:
+
+    \b
+      */15 * * * * /path/to/checkout/spotenv/bin/spotify-assets refresh
+    """
+    from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+    from spotify_assets.spotify.state import State
+
+    settings = Settings.load()
+    settings.make_data_folder()
+    log_file = settings.data / "refresh.log"
+    with working("Asking Spotify, checking, loading, modelling"):
+        done = bring_up_to_date(settings, log_file, load_definitions)
+    if as_json:
+        click.echo(json.dumps(_as_json(done)))
+    else:
+        show_refresh(done, settings)
+    warn_of_logins(State(settings.state_path).accounts())
+    for look in done.looks:
+        if look.error:
+            click.echo(f"Error: {look.account_id}: {look.error}", err=True)
+    if done.failures:
+        reasons = "; ".join(done.failures)
+        click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
+    if not done.succeeded or any(look.error for look in done.looks):
+        sys.exit(1)
+
+
+def load_definitions() -> "dg.Definitions":
+    """All of Dagster's definitions, imported when a refresh has use for them."""
+    from spotify_assets.definitions import defs
+
+    return defs
+
+
+def _as_json(done: "Refresh") -> dict[str, Any]:
+    from spotify_assets.warehouse.loading import Receipt
+
+    errors = {look.account_id: look.error for look in done.looks}
+    return {
+        **asdict(done.receipt),
+        "run_id": done.run_id,
+        "succeeded": done.succeeded and not any(errors.values()),
+        "models": done.models,
+        "checks_passed": done.checks_passed,
+        "checks_failed": done.checks_failed,
+        "accounts": [
+            {
+                "account_id": name,
+                **asdict(done.receipts.get(name, Receipt())),
+                "error": errors.get(name),
+            }
+            for name in sorted(errors.keys() | done.receipts.keys())
+        ],
+    }
+
+
+def show_refresh(done: "Refresh", settings: Settings) -> None:
+    """Say what a refresh came to, for a person."""
+    if not done.looks:
+        click.echo("No account is logged in. Run: spotify-assets login")
+    if done.run_id is None and any(look.error for look in done.looks):
+        return  # what could not be asked is not known to be old
+    if done.run_id is None:
+        from spotify_assets.warehouse.pending import no_news
+        from spotify_assets.warehouse.warehouse import Warehouse
+
+        click.echo(no_news(Warehouse(settings.warehouse_path), settings.timezone))
+        return
+    for account, receipt in done.receipts.items():
+        click.echo(f"{account}: {receipt}")
+    if done.models:
+        rows = ", ".join(f"{model} {count:,}" for model, count in sorted(done.models.items()))
+        click.echo(f"Models, in rows: {rows}")
+    click.echo(f"Checks: {done.checks_passed} passed, {len(done.checks_failed)} did not")
+    for check in done.checks_failed:
+        click.echo(f"  did not pass: {check}")
+    click.echo(str(done.receipt))

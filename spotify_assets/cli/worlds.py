@@ -1,0 +1,140 @@
+"""`sandbox`, `demo` and `dev`: a made-up Spotify, a tour of it, and the Dagster UI on your data."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from spotify_assets import times
+from spotify_assets.cli.output import working
+from spotify_assets.cli.plays import show_plays
+from spotify_assets.cli.refresh import load_definitions, show_refresh
+from spotify_assets.settings import Settings
+
+port_option = click.option(
+    "--port",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Of the Dagster UI.",
+)
+
+
+@click.command()
+@click.option("--port", default=8808, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--seed", default=2026, show_default=True, help="Another seed, another world.")
+@click.option(
+    "--now",
+    metavar="TIME",
+    callback=lambda *given: _moment(given[-1]),
+    help="Where the clock starts, as in 2026-03-01T18:00:00Z [this moment].",
+)
+@click.option("--speed", default=1.0, show_default=True, help="Seconds of its clock per second.")
+@click.option("--always-on", is_flag=True, help="Listeners that play music around the clock.")
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help="A redirect URI of the app [http://127.0.0.1:8765/callback].",
+)
+@click.option(
+    "--recently-played",
+    "recording",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Serve this recorded response to everybody.",
+)
+def sandbox(
+    port: int,
+    seed: int,
+    now: datetime | None,
+    speed: float,
+    always_on: bool,
+    redirect_uris: tuple[str, ...],
+    recording: Path | None,
+) -> None:
+    """Run a local Spotify with made-up listeners, until Ctrl-C.
+
+    \b
+    Example, in a second terminal:
+      export SPOTIFY_API_URL=http://127.0.0.1:8808/v1
+      export SPOTIFY_ACCOUNTS_URL=http://127.0.0.1:8808
+      export SPOTIFY_CLIENT_ID=sandbox-client SPOTIFY_ASSETS_DATA=data/sandbox
+      spotify-assets login
+    """
+    from spotify_assets.sandbox.server import Sandbox, SandboxConfig
+
+    try:
+        config = SandboxConfig(
+            seed=seed,
+            now=now,
+            speed=speed,
+            always_on=always_on,
+            redirect_uris=redirect_uris or SandboxConfig.redirect_uris,
+            recently_played=recording,
+        )
+        server = Sandbox(config, port)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"A Spotify of its own at {server.url}, until Ctrl-C. For its clients:")
+    own_data = {"SPOTIFY_ASSETS_DATA": "data/sandbox"}
+    for name, value in (server.environment() | own_data).items():
+        click.echo(f"  export {name}={value}")
+    server.serve_forever()
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return times.from_text(text) if text else None
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time such as 2026-03-01T18:00:00Z") from None
+
+
+@click.command()
+@click.option("--ui", is_flag=True, help="Keep the world alive and open the Dagster UI on it.")
+@port_option
+def demo(ui: bool, port: int) -> None:
+    """See it all work without a Spotify account; keeps to data/demo.
+
+    A sandbox Spotify, a login over real HTTP, ingestion, models and checks.
+    """
+    from spotify_assets import demo as scene
+    from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+    from spotify_assets.defs.serving import serve
+    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    with scene.world(live=ui) as settings:
+        log_file = settings.data / "refresh.log"
+        with working("Two made-up listeners log in and are collected"):
+            scene.log_everybody_in(settings)
+            done = bring_up_to_date(settings, log_file, load_definitions)
+        click.echo("Accounts: " + ", ".join(look.account_id for look in done.looks))
+        show_refresh(done, settings)
+        if not done.succeeded or any(look.error for look in done.looks):
+            raise click.ClickException(f"the demo's run failed. Details: {log_file}")
+        newest = Warehouse(settings.warehouse_path).newest_plays(3)
+        click.echo()
+        show_plays(newest, settings.timezone)
+        click.echo(
+            f"\nAll plays: {settings.warehouse_path}\n"
+            "Follow one: SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets trace "
+            f"{newest[0].row_key[:PLAY_ID_LENGTH]}"
+        )
+        if ui:
+            click.echo(f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast.")
+            serve(settings, port, click.echo)
+        else:
+            click.echo(
+                "Lineage, runs and checks, with plays arriving: make demo-ui\n"
+                "Your own account: README.md, or: spotify-assets login"
+            )
+
+
+@click.command()
+@port_option
+def dev(port: int) -> None:
+    """Open the Dagster UI with schedules and sensors on your own data, at 127.0.0.1."""
+    from spotify_assets.defs.serving import serve
+
+    serve(Settings.load(), port, click.echo)

@@ -2,6 +2,8 @@
 
 Rows of a raw table are never updated or deleted by a load. Times are UTC text (see `times`),
 durations integer ms, booleans 0 or 1. dbt's tables are dbt's own and not declared here.
+
+This is the schema of today. Whoever changes it adds a revision to `migrations`.
 """
 
 from sqlalchemy import (
@@ -187,6 +189,22 @@ zone_offsets = Table(
     Column("valid_to", Text, nullable=False),
     Column("offset_seconds", Integer, nullable=False, comment="local time less UTC"),
     PrimaryKeyConstraint("zone", "valid_from"),
+)
+
+# The ways back in time that this database has been through.
+restores = Table(
+    "restores",
+    metadata,
+    Column("restore_id", Integer, primary_key=True),
+    Column("restored_at", Text, nullable=False),
+    Column("archive", Text, nullable=False, comment="name of the backup"),
+    Column("made_at", Text, nullable=False, comment="when the backup was made"),
+    Column(
+        "highest_load",
+        Integer,
+        nullable=False,
+        comment="the newest load of the backup; what came after it is not here",
+    ),
 )
 
 # Written by a hook in the transaction that builds the model, so it never says too much.

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Engine, Executable, Row, func, select, text
 
 from spotify_assets import database
+from spotify_assets.warehouse import schema
 from spotify_assets.warehouse.loading import Receipt
-from spotify_assets.warehouse.tables import loads, metadata, raw_recently_played
+from spotify_assets.warehouse.tables import loads, raw_recently_played
 
 ROW_COUNTS = tuple(Receipt.__dataclass_fields__)
 
@@ -23,11 +24,27 @@ class Warehouse:
         self._path = path
 
     def writer(self) -> Engine:
-        """An engine that writes, on a database with its raw tables. For the lock's holder."""
+        """An engine that writes, on a database with its raw tables. For the lock's holder.
+
+        Raises:
+            SchemaError: the tables that are there are of another schema than today's.
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = database.writer(self._path)
-        metadata.create_all(engine)
+        found = self.revision()
+        if found is None:
+            with engine.begin() as connection:
+                found = schema.revision(connection)  # another process may have been faster
+                if found is None:
+                    schema.create(connection)
+                    return engine
+        schema.require_head(self._path, found)
         return engine
+
+    def revision(self) -> str | None:
+        """Its schema revision, or None where it has no tables yet: see `schema.revision`."""
+        with database.reading(self._path) as connection:
+            return schema.revision(connection) if connection else None
 
     def read(self, query: Executable) -> Sequence[Row[Any]]:
         """The rows of a query; none where there is no database yet."""

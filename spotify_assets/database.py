@@ -5,10 +5,11 @@ and wait minutes for a foreign one. Readers open the file read-only. Nothing is 
 connection never crosses a fork, and no idle one holds an old snapshot.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from sqlalchemy.pool import NullPool
 
 BUSY_TIMEOUT_SECONDS = 300
 WAL_POLL_SECONDS = 0.05
+CHECKPOINT_SECONDS = 5
+NOT_READABLE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 @lru_cache(maxsize=8)  # an engine holds no connection, but its statements as they were compiled
@@ -58,6 +61,87 @@ def reading(path: Path) -> Iterator[Connection | None]:
     with reader(path).begin() as connection:
         tables = connection.exec_driver_sql("select 1 from sqlite_master limit 1").first()
         yield connection if tables else None
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database to a new file, in one step while others write it.
+
+    Step by step it would start over at every write of another process. The copy is a plain file
+    that needs no other beside it.
+
+    Raises:
+        sqlite3.Error: there is no such database, or it cannot be read.
+    """
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)) as live,
+        closing(sqlite3.connect(target)) as copied,
+    ):
+        copied.execute("pragma synchronous = off")  # nobody needs half a copy after a power cut
+        live.backup(copied, progress=_stay_interruptible)
+        copied.execute("pragma journal_mode = delete")
+
+
+def publish(source: Path, target: Path) -> None:
+    """Make the content of a database that of another, in one transaction.
+
+    Whoever has the target open moves over with his next read, and a kill leaves the old or the new
+    content, whole. A target that is no readable database is replaced by the file of the source:
+    nobody can have it open.
+
+    Raises:
+        sqlite3.Error: nothing was changed.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as copied,
+            closing(sqlite3.connect(target, timeout=BUSY_TIMEOUT_SECONDS)) as live,
+        ):
+            _use_wal(live)
+            live.execute("pragma synchronous = full")
+            copied.backup(live, progress=_stay_interruptible)
+            # All of it went through the WAL, which would stay that large; a reader may keep it.
+            live.execute(f"pragma busy_timeout = {CHECKPOINT_SECONDS * 1000}")
+            live.execute("pragma wal_checkpoint(truncate)")
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        _replace(source, target)
+
+
+def fault(path: Path) -> str | None:
+    """What is wrong with a database file, in SQLite's words, or None."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
+            (verdict,) = database.execute("pragma integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return None if verdict == "ok" else str(verdict)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that a file is no database or a broken one, not that it has no room."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in NOT_READABLE
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(source: Path, target: Path) -> None:
+    sync(source)
+    for suffix in ("-wal", "-shm", "-journal"):  # they belong to what goes, and would be replayed
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    source.replace(target)
+    sync(target.parent)
+
+
+def _stay_interruptible(*_: int) -> None:
+    """While it waits for a foreign lock, a copy hears of Ctrl-C only where it calls Python."""
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

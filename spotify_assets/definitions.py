@@ -10,6 +10,12 @@ import spotify_assets.defs
 from spotify_assets.defs.io_manager import WarehouseIOManager
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.alerts import run_failure_alert
+from spotify_assets.defs.operations.backups import (
+    daily_backup,
+    daily_backup_schedule,
+    weekly_restore_drill,
+    weekly_restore_drill_schedule,
+)
 from spotify_assets.defs.operations.housekeeping import housekeeping, housekeeping_schedule
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource, dbt_resource
 from spotify_assets.defs.schedules import daily_refresh, models_schedule
@@ -46,8 +52,21 @@ def build_definitions(**resources: Any) -> dg.Definitions:
             dg.load_assets_from_package_module(spotify_assets.defs)
         ),
         asset_checks=dg.load_asset_checks_from_package_module(spotify_assets.defs),
-        jobs=[refresh_job, daily_refresh_job, models_job, housekeeping],
-        schedules=[daily_refresh, models_schedule, housekeeping_schedule],
+        jobs=[
+            refresh_job,
+            daily_refresh_job,
+            models_job,
+            daily_backup,
+            weekly_restore_drill,
+            housekeeping,
+        ],
+        schedules=[
+            daily_refresh,
+            models_schedule,
+            daily_backup_schedule,
+            weekly_restore_drill_schedule,
+            housekeeping_schedule,
+        ],
         sensors=[
             recently_played_sensor,
             models_sensor,

@@ -29,6 +29,19 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class KeepBackups:
+    """How many backups stay: the last ones, and the newest of so many days, weeks and months."""
+
+    last: int = 3
+    daily: int = 7
+    weekly: int = 5
+    monthly: int = 12
+
+    def __str__(self) -> str:
+        return " ".join(f"{kind}={number}" for kind, number in vars(self).items())
+
+
+@dataclass(frozen=True)
 class Settings:
     """Typed settings; every path is absolute."""
 
@@ -42,6 +55,7 @@ class Settings:
     dagster_home: Path
     keep_pages_days: int
     keep_runs_days: int
+    keep_backups: KeepBackups
     alert_command: str = field(repr=False)  # may hold an address that is a secret
 
     @classmethod
@@ -52,7 +66,7 @@ class Settings:
 
         Raises:
             SettingsError: an address that is neither https nor plain http on the loopback, no
-                such time zone, a number of days that is none, or a command without its end.
+                such time zone, a number that is none, or a command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 
@@ -77,6 +91,9 @@ class Settings:
                 "SPOTIFY_KEEP_PAGES_DAYS", value("SPOTIFY_KEEP_PAGES_DAYS", "35")
             ),
             keep_runs_days=_days("SPOTIFY_KEEP_RUNS_DAYS", value("SPOTIFY_KEEP_RUNS_DAYS", "90")),
+            keep_backups=_keep_backups(
+                "SPOTIFY_KEEP_BACKUPS", value("SPOTIFY_KEEP_BACKUPS", str(KeepBackups()))
+            ),
             alert_command=_command("SPOTIFY_ALERT_COMMAND", value("SPOTIFY_ALERT_COMMAND")),
         )
 
@@ -103,6 +120,16 @@ class Settings:
     @property
     def backups(self) -> Path:
         return self.data / "backups"
+
+    @property
+    def aside(self) -> Path:
+        """What a restore replaced; never cleaned up by itself."""
+        return self.backups / "aside"
+
+    @property
+    def scratch(self) -> Path:
+        """Where databases are copied to and tried out; holds nothing that is needed."""
+        return self.data / "scratch"
 
     @property
     def dbt_target(self) -> Path:
@@ -135,6 +162,7 @@ class Settings:
             "DAGSTER_HOME": str(self.dagster_home),
             "SPOTIFY_KEEP_PAGES_DAYS": str(self.keep_pages_days),
             "SPOTIFY_KEEP_RUNS_DAYS": str(self.keep_runs_days),
+            "SPOTIFY_KEEP_BACKUPS": str(self.keep_backups),
             "SPOTIFY_ALERT_COMMAND": self.alert_command,
             # dagster.yaml cannot join paths, so the folder below the data folder has its own name.
             "SPOTIFY_ASSETS_DAGSTER": str(self.dagster_storage),
@@ -198,6 +226,17 @@ def _days(name: str, text: str) -> int:
     if not re.fullmatch(r"0*[1-9][0-9]{0,4}", text):
         raise SettingsError(f"{name} is {text!r}: a whole number of days is needed, 1 to 99999.")
     return int(text)
+
+
+def _keep_backups(name: str, text: str) -> KeepBackups:
+    words = re.findall(r"(last|daily|weekly|monthly)=([0-9]{1,4})(?:\s+|$)", text)
+    numbers = {kind: int(number) for kind, number in words}
+    if len(numbers) != len(text.split()) or not any(numbers.values()):
+        raise SettingsError(
+            f"{name} is {text!r}: it is written as in {str(KeepBackups())!r}, and what is left out "
+            "counts as 0."
+        )
+    return KeepBackups(**{**dict.fromkeys(vars(KeepBackups()), 0), **numbers})
 
 
 def _command(name: str, text: str) -> str:

@@ -11,7 +11,9 @@ from spotify_assets.settings import Settings
 
 DAILY_REFRESH = "30 4 * * *"
 MODELS = "0 * * * *"
+DAILY_BACKUP = "45 4 * * *"
 HOUSEKEEPING = "15 5 * * *"
+WEEKLY_RESTORE_DRILL = "30 5 * * 0"
 
 # A sensor of the daemon's leaves a sign as often as it ticks: every half a minute.
 SIGN_OF_LIFE = timedelta(minutes=2)
@@ -44,7 +46,13 @@ def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
     )
     look = [moment + timedelta(seconds=settings.look_every_seconds) for moment in due]
     local = now.astimezone(ZoneInfo(settings.timezone or "UTC"))
-    crons = {"models": MODELS, "daily refresh": DAILY_REFRESH, "housekeeping": HOUSEKEEPING}
+    crons = {
+        "models": MODELS,
+        "daily refresh": DAILY_REFRESH,
+        "backup": DAILY_BACKUP,
+        "housekeeping": HOUSEKEEPING,
+        "restore drill": WEEKLY_RESTORE_DRILL,
+    }
     return {
         "look": times.to_text(max([now, *look])),
         **{name: times.to_text(next(CronSim(cron, local))) for name, cron in crons.items()},

@@ -7,12 +7,13 @@ is imported inside the command that needs it, so that `--help` and the idle comm
 """
 
 import io
+import sqlite3
 import sys
 from typing import Any
 
 import click
 
-from spotify_assets.cli import accounts, plays, quarantine, refresh, status, worlds
+from spotify_assets.cli import accounts, backups, plays, quarantine, refresh, status, worlds
 from spotify_assets.settings import SettingsError
 
 
@@ -40,13 +41,17 @@ def _one_line(error: Exception) -> str | None:
     from sqlalchemy.exc import DBAPIError
 
     from spotify_assets.spotify.errors import SpotifyError
+    from spotify_assets.warehouse.backups.errors import BackupError
+    from spotify_assets.warehouse.schema import SchemaError
 
-    if isinstance(error, SettingsError | SpotifyError):
+    if isinstance(error, SettingsError | SpotifyError | BackupError | SchemaError):
         return str(error)
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     if isinstance(error, DBAPIError):
         return f"The database says: {error.orig}. What was committed before is kept."
+    if isinstance(error, sqlite3.Error):
+        return f"The database says: {error}. What was committed before is kept."
     return None
 
 
@@ -72,6 +77,8 @@ for command in (
     plays.view,
     plays.trace,
     status.status,
+    backups.backup,
+    backups.restore,
     worlds.sandbox,
     worlds.demo,
     worlds.dev,

@@ -77,20 +77,35 @@ def show_status(found: "Standing", zone: str) -> None:
         lines.append("New plays are on their way, or wait for: spotify-assets refresh")
     if found.daemon_is_running:
         today = _short(times.now_text(), zone)[:6]
-        ticks = (
+        ticks = [
             f"{name} {_short(at, zone).removeprefix(today)}"
-            for name, at in found.next_ticks.items()
-        )
-        lines.append("Next: " + ", ".join(ticks))
+            for name, at in sorted(found.next_ticks.items(), key=lambda tick: tick[1])
+        ]
+        while len(line := "Next: " + ", ".join(ticks)) > SCREEN_COLUMNS:
+            ticks.pop()
+        lines.append(line)
     else:
         lines.append("Nothing runs by itself: spotify-assets dev, or have cron call refresh")
-    lines.append(f"Last backup: {_short(found.last_backup_at, zone)}")
+    lines += _backup_lines(found, zone)
     sizes = ", ".join(
         f"{name} {_megabytes(size)}" for name, size in found.disk_use.items() if name != "total"
     )
     lines.append(f"On disk: {_megabytes(found.disk_use['total'])} MB ({sizes})")
     _show_findings(found, zone, room=SCREEN_LINES - len(found.accounts) - len(lines) - 2)
     click.echo("\n".join(lines))
+
+
+def _backup_lines(found: "Standing", zone: str) -> list[str]:
+    drill, tried = found.last_drill, "never"
+    if drill:
+        tried = f"{_short(drill.drilled_at, zone)}, {'FAILED' if drill.fault else 'passed'}"
+    lines = [f"Last backup: {_short(found.last_backup_at, zone)}; last restore drill: {tried}"]
+    in_none = f"{found.plays_in_no_backup:,} plays are in no backup"
+    if found.backups_are_elsewhere:
+        lines.append(f"If this disk died now: {in_none}")
+    elif found.last_backup_at:
+        lines.append(f"If this disk died now: {in_none}, and those here need a copy elsewhere")
+    return lines
 
 
 def _show_findings(found: "Standing", zone: str, room: int) -> None:

@@ -18,7 +18,7 @@ refresh_job = dg.define_asset_job(
 
 daily_refresh_job = dg.define_asset_job(
     "daily_refresh_job",
-    selection=dg.AssetSelection.all(),
+    selection=from_spotify | models,
     description="Everything, with all tests.",
 )
 

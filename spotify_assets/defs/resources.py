@@ -11,12 +11,14 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from spotify_assets.defs.models.project import dbt_executable, dbt_project
+from spotify_assets.defs.models.project import dbt_project
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.landing import Look, look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
+from spotify_assets.warehouse.backups.migrating import bring_up_to_date
+from spotify_assets.warehouse.dbt_command import dbt_executable
 from spotify_assets.warehouse.lock import writing
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -50,8 +52,10 @@ class WarehouseResource(dg.ConfigurableResource[Any]):
             return
         instance.add_run_tags(run.run_id, process_tags())
         who = f"the Dagster run {run.run_id[:8]} of {run.job_name}"
-        with writing(Settings.load().locks, who):
+        settings = Settings.load()
+        with writing(settings.locks, who):
             fail_killed_runs(instance)
+            bring_up_to_date(settings)
             self.warehouse.writer()
             yield self
 

@@ -12,7 +12,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Connection, Engine, case, delete, func, insert, inspect, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ScalarResult,
+    case,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import database, times
@@ -276,6 +287,12 @@ class State:
         with self._reading() as connection:
             return list(connection.execute(query).scalars()) if connection else []
 
+    def count_pages(self, after: str) -> int:
+        """How many pages were landed after a moment (UTC text)."""
+        query = select(func.count()).where(landed_pages.c.landed_at > after)
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar_one()) if connection else 0
+
     def page(self, page_id: str) -> LandedPage | None:
         """One landed page, or None where there is none (any more)."""
         pages, spells = landed_pages.c, blind_spells.c
@@ -291,6 +308,19 @@ class State:
             row = connection.execute(query).one_or_none() if connection else None
         names = LandedPage.__dataclass_fields__
         return LandedPage(**{name: row._mapping[name] for name in names}) if row else None
+
+    def add_from(self, copy: Path) -> None:
+        """Add what a copy of a state database knows and this one does not, or not any more.
+
+        Accounts, landed pages, which come before all that are here, and blind spells. The copy gets
+        the tables that it lacks, where an older version wrote it.
+        """
+        with _engine(copy).begin() as before, self._writer().begin() as connection:
+            for table in (accounts, blind_spells):
+                rows = [dict(row) for row in before.execute(select(table)).mappings()]
+                if rows:
+                    connection.execute(sqlite_insert(table).on_conflict_do_nothing(), rows)
+            _add_pages(connection, before)
 
     def prune_pages(self, before: str) -> int:
         """Remove the pages that were landed before a moment; how many there were.
@@ -322,9 +352,27 @@ class State:
 
     def _writer(self) -> Engine:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = database.writer(self._path)
-        metadata.create_all(engine)
-        return engine
+        return _engine(self._path)
+
+
+def _engine(path: Path) -> Engine:
+    engine = database.writer(path)
+    metadata.create_all(engine)
+    return engine
+
+
+def _add_pages(connection: Connection, before: Connection) -> None:
+    here: set[str] = set(connection.execute(select(landed_pages.c.page_id)).scalars())
+    query = select(landed_pages.c.page_id).order_by(landed_pages.c.page_number)
+    there: ScalarResult[str] = before.execute(query).scalars()
+    missing = [page_id for page_id in there if page_id not in here]
+    first = connection.execute(select(func.min(landed_pages.c.page_number))).scalar()
+    number = (1 if first is None else first) - len(missing)
+    for page_id in missing:  # one at a time: months of them are hundreds of megabytes
+        query = select(landed_pages).where(landed_pages.c.page_id == page_id)
+        page = before.execute(query).mappings().one()
+        connection.execute(insert(landed_pages).values({**page, "page_number": number}))
+        number += 1
 
 
 def _has_all_tables(connection: Connection) -> bool:

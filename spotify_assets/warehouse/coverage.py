@@ -11,9 +11,11 @@ so there is "no known loss", never "complete".
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise
+from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import Connection, ScalarResult, func, insert, select
+from sqlalchemy import Connection, Row, ScalarResult, func, insert, select
 
 from spotify_assets import times
 from spotify_assets.warehouse.tables import (
@@ -22,6 +24,7 @@ from spotify_assets.warehouse.tables import (
     loads,
     open_gaps,
     raw_recently_played,
+    restores,
 )
 
 # Spotify lists what played for half a minute; shorter plays were seen, and one player needs time.
@@ -47,6 +50,7 @@ def judge(
     if known is None or known in listed:
         _close(connection, load_id, account_id, listed)  # before the first page is before history
     elif listed[0] > known:
+        cause = _restored_since(connection, load_id, account_id) or cause
         _open(connection, load_id, account_id, known, listed[0], cause)
         _close(connection, load_id, account_id, listed)
     else:
@@ -65,15 +69,81 @@ def judge(
 
 
 def _newest_known(connection: Connection, load_id: int, account_id: str) -> str | None:
-    """The end of the newest play on the account's pages before this load."""
-    newest: str | None = connection.execute(
-        select(func.max(loads.c.window_to)).where(
+    """The end of the newest play that was known of the account before this load."""
+    on_pages = select(func.max(loads.c.window_to)).where(
+        loads.c.account_id == account_id,
+        loads.c.page_id.is_not(None),
+        loads.c.load_id < load_id,
+    )
+    # What a restore lost was known, too.
+    lost = select(func.max(coverage_gaps.c.gap_to)).where(
+        coverage_gaps.c.account_id == account_id, coverage_gaps.c.load_id < load_id
+    )
+    ends: list[str | None] = [connection.execute(query).scalar() for query in (on_pages, lost)]
+    return max(filter(None, ends), default=None)
+
+
+def record_lost(connection: Connection, load_id: int, account_id: str, lost: Sequence[str]) -> None:
+    """Open gaps where plays were known that a restored backup does not hold.
+
+    Args:
+        load_id: the restore's own load.
+        lost: the ends of these plays, as UTC text.
+    """
+    if not lost:
+        return
+    plays = raw_recently_played.c
+    kept: ScalarResult[str] = connection.execute(
+        select(plays.played_at).where(plays.account_id == account_id).distinct()
+    ).scalars()
+    ends = sorted([(end, False) for end in kept] + [(end, True) for end in set(lost)])
+    runs = [(gone, [end for end, _ in run]) for gone, run in groupby(ends, key=itemgetter(1))]
+    pieces = connection.execute(select(open_gaps).where(open_gaps.c.account_id == account_id)).all()
+    restore = _last_restore(connection)
+    for number, (is_lost, run) in enumerate(runs):
+        if not is_lost:
+            continue
+        # At an edge a lost play itself is the end of the gap, and lost as well.
+        before = runs[number - 1][1][-1] if number else None
+        after = runs[number + 1][1][0] if number + 1 < len(runs) else None
+        gap_from, gap_to = before or run[0], after or run[-1]
+        if any(piece.open_from <= gap_from and gap_to <= piece.open_to for piece in pieces):
+            continue
+        _open(
+            connection,
+            load_id,
+            account_id,
+            gap_from,
+            gap_to,
+            cause=_restored(restore) if restore else None,
+            lost_at_edges=(before is None) + (after is None),
+            at_least=len(run),
+        )
+
+
+def _last_restore(connection: Connection) -> Row[Any] | None:
+    return connection.execute(
+        select(restores).order_by(restores.c.restore_id.desc()).limit(1)
+    ).one_or_none()
+
+
+def _restored(restore: Row[Any]) -> str:
+    return f"a backup of {restore.made_at} was restored, and what came after it was not kept"
+
+
+def _restored_since(connection: Connection, load_id: int, account_id: str) -> str | None:
+    """What to say of a gap where no page was loaded since a restore; None where one was."""
+    restore = _last_restore(connection)
+    if restore is None:
+        return None
+    newest_load: int | None = connection.execute(
+        select(func.max(loads.c.load_id)).where(
             loads.c.account_id == account_id,
             loads.c.page_id.is_not(None),
             loads.c.load_id < load_id,
         )
     ).scalar()
-    return newest
+    return _restored(restore) if (newest_load or 0) <= restore.highest_load else None
 
 
 def _open(
@@ -83,15 +153,18 @@ def _open(
     gap_from: str,
     gap_to: str,
     cause: str | None,
+    lost_at_edges: int = 0,
+    at_least: int = 0,
 ) -> None:
     spacing = _spacing(connection, account_id)
-    most = (times.from_text(gap_to) - times.from_text(gap_from)) // spacing - 1
+    between = (times.from_text(gap_to) - times.from_text(gap_from)) // spacing - 1
+    most = max(0, at_least, between + lost_at_edges)
     connection.execute(
         insert(coverage_gaps).values(
             account_id=account_id,
             gap_from=gap_from,
             gap_to=gap_to,
-            max_lost_plays=max(0, most),
+            max_lost_plays=most,
             spacing_ms=spacing // timedelta(milliseconds=1),
             cause=cause,
             load_id=load_id,
@@ -100,7 +173,7 @@ def _open(
     log.warning(
         "%s: at most %s plays may be lost between %s and %s.",
         account_id,
-        max(0, most),
+        most,
         gap_from,
         gap_to,
     )

@@ -16,6 +16,8 @@ from spotify_assets import times
 from spotify_assets.warehouse import coverage
 from spotify_assets.warehouse.tables import loads, quarantined_rows
 
+RESTORE = "restore"
+
 if TYPE_CHECKING:  # 0.6 s that commands which only read a receipt need not pay
     import pandas as pd
 
@@ -31,6 +33,7 @@ class Load:
         is_retry: the rows come from quarantine, so that none of them was seen once more.
         listed: of a page, the ends of all plays that can be true, as UTC text, ascending.
         blind_because: why there was no look for long before the page.
+        lost: of a restore, the ends of the plays that were known and are not here any more.
     """
 
     source: str
@@ -45,6 +48,15 @@ class Load:
     is_retry: bool = False
     listed: tuple[str, ...] = ()
     blind_because: str | None = None
+    lost: tuple[str, ...] = ()
+
+    @classmethod
+    def of_restore(cls, account_id: str, lost: Iterable[str]) -> "Load":
+        """The load of no rows that says what a restore lost."""
+        import pandas as pd
+
+        rows = pd.DataFrame()
+        return cls(RESTORE, account_id, None, 0, rows, rows, lost=tuple(sorted(lost)))
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,7 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
         _insert_rejected(connection, load, load_id)
         _release_accepted(connection, load, load_id)
         coverage.judge(connection, load_id, load.account_id, load.listed, load.blind_because)
+        coverage.record_lost(connection, load_id, load.account_id, load.lost)
         receipt = Receipt(
             rows_read=load.rows_read,
             rows_loaded=rows_loaded,

@@ -1,6 +1,7 @@
 """One writer at a time: a kernel lock on the warehouse, freed by the death of its holder.
 
-Held for a whole run, an import, a migration or a restore; not for readers, looks and backups.
+Held for a whole run, an import, a migration or a restore; not for readers, looks and backups,
+which have a lock of their own among themselves. Who needs both takes the writer's first.
 Waiting is asleep and ends at Ctrl-C. A database lock is no substitute: a run is many
 transactions, most of them dbt's.
 """
@@ -35,6 +36,21 @@ def writing(locks: Path, who: str) -> Iterator[None]:
         holder.write_text("a run that was killed, whose dbt goes on", "utf-8")
         with _held(dbt_lock(locks), holder):
             holder.write_text(f"{who} (process {os.getpid()})", "utf-8")
+        yield
+
+
+@contextmanager
+def handling_backups(locks: Path, who: str) -> Iterator[None]:
+    """Be the one who makes, removes or unpacks backups.
+
+    Args:
+        locks: the folder of the lock files.
+        who: names this process to those who wait for it.
+    """
+    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    holder = locks / "backups.holder"
+    with _held(FileLock(locks / "backups.lock"), holder):
+        holder.write_text(f"{who} (process {os.getpid()})", "utf-8")
         yield
 
 

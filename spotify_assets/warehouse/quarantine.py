@@ -14,6 +14,7 @@ from sqlalchemy import select
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import LandedPage, State
+from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.loading import Load, Receipt, write_load
 from spotify_assets.warehouse.lock import writing
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
@@ -99,6 +100,7 @@ def retry(
     """
     warehouse, state = Warehouse(settings.warehouse_path), State(settings.state_path)
     with writing(settings.locks, "a retry of the quarantine"):
+        bring_up_to_date(settings)
         waiting = [row for row in waiting_rows(warehouse) if row.source == RECENTLY_PLAYED]
         by_account = groupby(
             sorted(waiting, key=lambda row: (row.account_id, row.last_load_id)),

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -11,9 +10,7 @@ from pathlib import Path
 from dagster_dbt import DbtProject
 from filelock import FileLock
 
-from spotify_assets.settings import CHECKOUT
-
-PROJECT_DIR = CHECKOUT / "dbt_project"
+from spotify_assets.warehouse.dbt_command import PROJECT_DIR, dbt_executable
 
 
 @cache
@@ -34,18 +31,6 @@ def dbt_project() -> DbtProject:
             if _is_stale(project.manifest_path):
                 _parse(target)
     return project
-
-
-def dbt_executable() -> str:
-    """The command by which this project runs dbt, beside this Python.
-
-    Raises:
-        RuntimeError: the project is not installed.
-    """
-    found = shutil.which("spotify-assets-dbt", path=Path(sys.executable).parent)
-    if found is None:
-        raise RuntimeError("The project is not installed. Run: pip install --no-deps -e .")
-    return found
 
 
 def _is_stale(manifest: Path) -> bool:

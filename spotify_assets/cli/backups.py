@@ -1,0 +1,207 @@
+"""`backup` and `restore`: what lies there, what would change, what came of it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spotify_assets import times
+from spotify_assets.cli.output import json_option, printable, show_table, working
+from spotify_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_assets.warehouse.backups.folder import Backup
+    from spotify_assets.warehouse.backups.making import Kept
+    from spotify_assets.warehouse.backups.restoring import Plan, Restored
+
+BACKUPS_SHOWN = 10
+
+
+@click.command()
+@json_option
+def backup(as_json: bool) -> None:
+    """Back up both databases, while everything else goes on; old backups go by the settings.
+
+    \b
+    Example, for cron, where no daemon does it:
+      45 4 * * * /path/to/checkout/spotenv/bin/spotify-assets backup
+    """
+    from spotify_assets.warehouse.backups.making import back_up
+
+    settings = Settings.load()
+    with working("Copying, checking, compressing, reading back"):
+        kept = back_up(settings)
+    if as_json:
+        click.echo(json.dumps(_as_json(kept)))
+    elif kept is None:
+        click.echo("Nothing to back up yet. Run: spotify-assets login")
+    else:
+        show_backup(kept)
+
+
+def _as_json(kept: "Kept | None") -> dict[str, object]:
+    if kept is None or kept.made.manifest is None:
+        return {"archive": None}
+    return {
+        **asdict(kept.made.manifest),
+        "archive": str(kept.made.archive),
+        "removed": [each.archive.name for each in kept.removed],
+        "damaged": [each.fault for each in kept.damaged],
+    }
+
+
+def show_backup(kept: "Kept") -> None:
+    """Say what a backup holds and what became of those before."""
+    size = kept.made.archive.stat().st_size
+    click.echo(
+        f"Backed up {kept.made.contents.plays:,} plays, {megabytes(size)} MB, checked: "
+        f"{kept.made.archive}"
+    )
+    if kept.removed:
+        click.echo(f"Removed {len(kept.removed)} older, by SPOTIFY_KEEP_BACKUPS.")
+    for damaged in kept.damaged:
+        click.secho(f"Damaged, and left alone: {printable(damaged.fault)}", fg="red", err=True)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--to",
+    "folder",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Restore beside, into a new folder, and change nothing else.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def restore(name: str | None, folder: Path | None, yes: bool, as_json: bool) -> None:
+    """Make the databases those of a backup [the newest good one].
+
+    It is checked as a whole first, the present data are kept aside, answers of Spotify's that came
+    since are loaded again, and the models are rebuilt. NAME may be a path to a backup elsewhere.
+
+    \b
+    Examples:
+      spotify-assets restore                    lists, shows what would change, and asks
+      spotify-assets restore --yes /media/usb/spotify-0042-….tar.zst
+      spotify-assets restore --to /tmp/look     a data folder of its own
+    """
+    from spotify_assets.warehouse.backups import restoring
+    from spotify_assets.warehouse.backups.folder import backups_in
+
+    settings = Settings.load()
+    if not as_json:
+        show_backups(backups_in(settings.backups), settings.timezone)
+    chosen = restoring.find(settings, name)
+    if folder is not None:
+        with working("Unpacking and checking"):
+            contents = restoring.restore_beside(settings, chosen, folder.absolute())
+        if as_json:
+            click.echo(json.dumps({**asdict(contents), "archive": str(chosen.archive)}))
+        else:
+            click.echo(f"Restored {contents.plays:,} plays into {folder}")
+        return
+    if not yes:
+        show_plan(restoring.plan(settings, chosen), settings.timezone)
+        click.confirm("Restore it?", abort=True, err=as_json)
+    with working("Checking, keeping the present data aside, restoring, modelling"):
+        done = restoring.restore(settings, chosen)
+    if as_json:
+        click.echo(json.dumps(_restored_as_json(chosen, done)))
+    else:
+        show_restored(chosen, done)
+    if done.models_fault:
+        raise click.ClickException(
+            "the plays are restored, and the models could not be rebuilt. "
+            f"Next: spotify-assets refresh. dbt said: {done.models_fault}"
+        )
+
+
+def _restored_as_json(chosen: "Backup", done: "Restored") -> dict[str, object]:
+    from spotify_assets.warehouse.loading import Receipt
+
+    each = [{"account_id": name, **asdict(part)} for name, part in done.receipts.items()]
+    return {
+        **asdict(sum(done.receipts.values(), Receipt())),
+        "archive": str(chosen.archive),
+        "made_at": done.contents.made_at,
+        "plays": done.contents.plays,
+        "lost_plays": done.lost_plays,
+        "aside": str(done.aside) if done.aside else None,
+        "models_rebuilt": done.models_fault is None,
+        "accounts": each,
+    }
+
+
+def show_backups(backups: "Sequence[Backup]", zone: str) -> None:
+    """The newest backups with what they hold, times on the zone's clock."""
+    from spotify_assets.warehouse.backups.manifest import SUFFIX
+
+    good = [each.manifest for each in backups if each.manifest]
+    show_table(
+        ("Made", "Plays", "MB", "Backup"),
+        (
+            (
+                times.local(manifest.contents.made_at, zone)[:16],
+                f"{manifest.contents.plays:,}",
+                megabytes(manifest.archive_size),
+                manifest.archive.removesuffix(SUFFIX),
+            )
+            for manifest in good[:BACKUPS_SHOWN]
+        ),
+        whole=("Made", "Plays", "MB", "Backup"),
+    )
+    if len(good) > BACKUPS_SHOWN:
+        click.echo(f"… and {len(good) - BACKUPS_SHOWN} older")
+    for each in backups:
+        if each.fault:
+            click.secho(f"Damaged: {printable(each.fault)}", fg="red")
+
+
+def show_plan(plan: "Plan", zone: str) -> None:
+    """What a restore would change."""
+    contents = plan.backup.contents
+    made_at = times.local(contents.made_at, zone)
+
+    def holding(plays: int, newest_play: str | None) -> str:
+        newest = f", the newest of {times.local(newest_play, zone)}" if newest_play else ""
+        return f"{plays:,} plays{newest}"
+
+    now = "nothing that can be read"
+    if plan.plays is not None:
+        now = holding(plan.plays, plan.newest_play) + " (will be kept aside)"
+    click.echo(f"\nTo restore: {plan.backup.archive.name}, made {made_at}")
+    click.echo(f"  now here:       {now}")
+    click.echo(f"  in the backup:  {holding(contents.plays, contents.newest_play)}")
+    if plan.loads_after or plan.pages_after:
+        click.echo(
+            f"  since then:     {plan.loads_after:,} loads go; {plan.pages_after:,} answers of "
+            "Spotify's are still kept and loaded again"
+        )
+
+
+def show_restored(chosen: "Backup", done: "Restored") -> None:
+    """What a restore came to."""
+    from spotify_assets.warehouse.loading import Receipt
+
+    click.echo(f"Restored {done.contents.plays:,} plays of {chosen.archive.name}.")
+    if done.receipts:
+        click.echo("What landed since then was loaded again:")
+        for account, receipt in done.receipts.items():
+            click.echo(f"  {printable(account)}: {receipt}")
+    if done.lost_plays:
+        click.secho(
+            f"{done.lost_plays:,} plays that were here are in neither; the gaps say where.",
+            fg="yellow",
+        )
+    if done.aside:
+        click.echo(f"What was here before: {done.aside}")
+    click.echo(str(sum(done.receipts.values(), Receipt())))
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as megabytes."""
+    return f"{size / 1_000_000:,.1f}"

@@ -1,0 +1,57 @@
+"""What tables hold, in two figures each: how many rows, and a SHA-256 over all of them."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from spotify_assets.warehouse.backups.errors import BackupError
+
+ROWS_AT_ONCE = 1_000  # of the digest's definition: another number, another digest
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The rows of a table: how many, and the SHA-256 (hex) of them in the order of the key."""
+
+    rows: int
+    sha256: str
+
+
+def digests(path: Path, tables: Iterable[str]) -> dict[str, Digest]:
+    """The digests of those of the tables that a database has.
+
+    Raises:
+        BackupError: the file is no database, or holds what no table of ours can.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            present = connection.execute("select name from sqlite_master where type = 'table'")
+            names = sorted({name for (name,) in present} & set(tables))
+            return {name: digest(connection, name) for name in names}
+    except (sqlite3.Error, UnicodeDecodeError, TypeError) as error:
+        raise BackupError(f"{path.name} cannot be read: {error}") from error
+
+
+def digest(connection: sqlite3.Connection, table: str, up_to_load: int | None = None) -> Digest:
+    """The digest of a table, or of those of its rows that came with loads up to this one.
+
+    A table's columns are in the order of its definition, so a database has the same digests as
+    any copy of it, whatever reads it.
+    """
+    columns = connection.execute(f'pragma table_info("{table}")').fetchall()
+    key = [f'"{name}"' for *_, name, place in sorted((c[5], c[1], c[5]) for c in columns) if place]
+    where = "" if up_to_load is None else f" where load_id <= {up_to_load}"
+    # The names come from the database's own list of its tables, or from ours.
+    rows = connection.execute(
+        f'select * from "{table}"{where} order by {", ".join(key) or "rowid"}'  # noqa: S608
+    )
+    count, sha256 = 0, hashlib.sha256()
+    while some := rows.fetchmany(ROWS_AT_ONCE):
+        count += len(some)
+        sha256.update(orjson.dumps(some))
+    return Digest(count, sha256.hexdigest())

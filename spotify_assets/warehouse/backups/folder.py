@@ -1,0 +1,150 @@
+"""The folder of the backups: which there are, and how one comes and goes without leaving half.
+
+A backup is an archive and its manifest, and two files cannot be renamed at once. So what a kill
+leaves is told apart by names, and the next to come in finishes it: see `tidy`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spotify_assets import database
+from spotify_assets.warehouse.backups.archive import check_archive
+from spotify_assets.warehouse.backups.errors import BackupError
+from spotify_assets.warehouse.backups.manifest import (
+    NAME,
+    SUFFIX,
+    Contents,
+    Manifest,
+    manifest_path,
+    read_manifest,
+)
+
+PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """An archive as it lies there, and its manifest or what is wrong with it."""
+
+    archive: Path
+    manifest: Manifest | None
+    fault: str | None
+
+    @property
+    def good(self) -> Manifest:
+        """The manifest of a backup without a fault.
+
+        Raises:
+            BackupError: it has one.
+        """
+        if self.manifest is None:
+            raise BackupError(self.fault or "")
+        return self.manifest
+
+    @property
+    def contents(self) -> Contents:
+        """What a backup without a fault holds.
+
+        Raises:
+            BackupError: it has one.
+        """
+        return self.good.contents
+
+
+def look_at(archive: Path, *, whole: bool = True) -> Backup:
+    """A backup with what is wrong with it.
+
+    Args:
+        whole: read the archive, too. Without, it takes a millisecond and is not known to be good.
+    """
+    try:
+        manifest = read_manifest(archive)
+        if whole:
+            check_archive(archive, manifest)
+    except BackupError as error:
+        return Backup(archive, None, str(error))
+    return Backup(archive, manifest, None)
+
+
+def backups_in(folder: Path, *, whole: bool = True) -> list[Backup]:
+    """All backups in a folder, newest first, also those of which only one of two files is left."""
+    return [look_at(archive, whole=whole) for archive in _archives(folder)]
+
+
+def newest_backup(folder: Path) -> Backup | None:
+    """The newest backup that is as it was made, or None."""
+    looked_at = (look_at(archive) for archive in _archives(folder))
+    return next((backup for backup in looked_at if not backup.fault), None)
+
+
+def next_number(folder: Path) -> int:
+    """One more than the number of the newest backup."""
+    return max(map(_number, _archives(folder)), default=0) + 1
+
+
+def add(partial: Path, manifest: Manifest) -> Path:
+    """Give a written archive and its manifest their names; the archive's path."""
+    archive = partial.with_name(manifest.archive)
+    beside = manifest_path(archive)
+    waiting = beside.with_name(beside.name + PARTIAL)
+    waiting.touch(0o600)
+    waiting.write_bytes(manifest.to_bytes())
+    database.sync(waiting)
+    partial.rename(archive)
+    waiting.rename(beside)
+    database.sync(archive.parent)
+    return archive
+
+
+def remove(archive: Path) -> None:
+    """Remove a backup; its archive loses its name first, so that half of one is never taken for it.
+
+    For the holder of the lock on backups, as `add` is.
+    """
+    partial = archive.with_name(archive.name + PARTIAL)
+    archive.rename(partial)
+    _finish_removal(partial)
+
+
+def partial_archive(folder: Path, number: int) -> Path:
+    """Where an archive is written before it has its name."""
+    return folder / f"spotify-{number:04}{SUFFIX}{PARTIAL}"
+
+
+def tidy(folder: Path) -> None:
+    """Finish what was killed: a backup that lacked only a name gets it, the rest goes.
+
+    For the holder of the lock on backups: nothing may be in the making.
+    """
+    for waiting in folder.glob(f"spotify-*.json{PARTIAL}"):
+        beside = waiting.with_name(waiting.name.removesuffix(PARTIAL))
+        if beside.with_name(beside.name.removesuffix(".json") + SUFFIX).exists():
+            waiting.rename(beside)
+        else:
+            waiting.unlink()
+    for partial in folder.glob(f"spotify-*{SUFFIX}{PARTIAL}"):
+        _finish_removal(partial)
+
+
+def _finish_removal(partial: Path) -> None:
+    manifest_path(partial.with_name(partial.name.removesuffix(PARTIAL))).unlink(missing_ok=True)
+    partial.unlink()
+
+
+def _archives(folder: Path) -> list[Path]:
+    """The archives by their own or their manifests' names, newest first."""
+    return sorted(set(_named(folder)), key=lambda path: (_number(path), path.name), reverse=True)
+
+
+def _named(folder: Path) -> Iterator[Path]:
+    for path in folder.glob("spotify-*"):
+        name = path.name.removesuffix(".json") + SUFFIX if path.suffix == ".json" else path.name
+        if NAME.fullmatch(name):
+            yield folder / name
+
+
+def _number(archive: Path) -> int:
+    match = NAME.fullmatch(archive.name)
+    assert match, "only names of backups are asked"  # noqa: S101
+    return int(match["number"])

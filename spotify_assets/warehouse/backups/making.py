@@ -1,0 +1,154 @@
+"""Making a backup of what is there now, while others go on reading and writing."""
+
+import sqlite3
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from spotify_assets import database, times
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.tables import metadata as state_metadata
+from spotify_assets.warehouse import schema
+from spotify_assets.warehouse.backups import folder as backup_folder
+from spotify_assets.warehouse.backups.archive import check_archive, check_packed, pack
+from spotify_assets.warehouse.backups.digests import Digest, digests
+from spotify_assets.warehouse.backups.errors import BackupError
+from spotify_assets.warehouse.backups.folder import Backup, backups_in
+from spotify_assets.warehouse.backups.manifest import FILES, Contents, Manifest, PackedFile
+from spotify_assets.warehouse.backups.retention import to_remove
+from spotify_assets.warehouse.backups.scratch import scratch
+from spotify_assets.warehouse.tables import (
+    loads,
+    metadata,
+    model_watermarks,
+    raw_recently_played,
+    write_gate,
+)
+from spotify_assets.warehouse.warehouse import Warehouse
+
+# The tables whose digests are taken. What dbt made is in the archive, too, and can be made again.
+KEPT = dict(
+    zip(
+        FILES,
+        (metadata.tables.keys() - {model_watermarks.name, write_gate.name}, state_metadata.tables),
+        strict=True,
+    )
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of the backups: the new one, those that went, and those that are damaged."""
+
+    made: Backup
+    removed: list[Backup]
+    damaged: list[Backup]
+
+
+def back_up(settings: Settings) -> Kept | None:
+    """Make a backup and remove those that the settings keep no longer.
+
+    Returns:
+        None where there is nothing to back up yet.
+
+    Raises:
+        BackupError: a database is damaged.
+        OSError, sqlite3.Error: no room, or no right; nothing was changed.
+    """
+    with scratch(settings, "a backup") as room:
+        made = make(settings, room, settings.backups)
+        if made is None:
+            return None
+        present = backups_in(settings.backups)
+        removed = to_remove(present, settings.keep_backups)
+        for old in removed:
+            backup_folder.remove(old.archive)
+    return Kept(made, removed, [backup for backup in present if backup.fault])
+
+
+def make(settings: Settings, room: Path, into: Path) -> Backup | None:
+    """Make a backup in a folder, for the holder of the scratch folder.
+
+    It has its name only once it was read back from the disk and compared with the copies.
+
+    Args:
+        room: an empty folder.
+        into: created where it is absent.
+    """
+    # The warehouse first: a page that lands meanwhile is then in the backup, and not yet loaded.
+    sources = [settings.warehouse_path, settings.state_path]
+    copies = [_copied(source, room) for source in sources if source.exists()]
+    if not copies:
+        return None
+    into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = backup_folder.next_number(into)
+    partial = backup_folder.partial_archive(into, number)
+    try:
+        with ThreadPoolExecutor(1) as beside:  # which leaves Python to the digests meanwhile
+            packing = beside.submit(pack, copies, partial)
+            tables = {copy.name: _checked(copy) for copy in copies}
+            packed = packing.result()
+        files = {
+            name: PackedFile(*packed.members[name], tables=found) for name, found in tables.items()
+        }
+        manifest = Manifest(packed.size, packed.sha256, _contents(number, room, files))
+        check_archive(partial, manifest)
+        check_packed(partial, files)
+        archive = backup_folder.add(partial, manifest)
+    finally:
+        partial.unlink(missing_ok=True)
+        for copy in copies:
+            copy.unlink()
+    return Backup(archive, manifest, None)
+
+
+def _copied(source: Path, room: Path) -> Path:
+    copy = room / source.name
+    try:
+        database.copy(source, copy)
+    except sqlite3.DatabaseError as error:
+        if not database.is_damage(error):
+            raise
+        raise _damaged(source.name, str(error)) from error
+    return copy
+
+
+def _checked(copy: Path) -> dict[str, Digest]:
+    """The digests of a copy that SQLite finds no fault with."""
+    fault = database.fault(copy)
+    if fault:
+        raise _damaged(copy.name, fault)
+    return digests(copy, KEPT[copy.name])
+
+
+def _damaged(name: str, fault: str) -> BackupError:
+    return BackupError(
+        f"{name} is damaged, so no backup was made of it. SQLite says: {fault}. "
+        "The last good backup brings it back: spotify-assets restore"
+    )
+
+
+def _contents(number: int, room: Path, files: Mapping[str, PackedFile]) -> Contents:
+    path = room / FILES[0]
+    warehouse = Warehouse(path)
+    with database.reading(path) as connection:
+        revision = schema.revision(connection) if connection else None
+    ends = func.min(raw_recently_played.c.played_at), func.max(raw_recently_played.c.played_at)
+    rows = warehouse.read(select(func.count(), *ends).select_from(raw_recently_played))
+    plays, oldest, newest = tuple(rows[0]) if rows else (0, None, None)
+    highest = warehouse.read(select(func.max(loads.c.load_id)))
+    return Contents(
+        number=number,
+        made_at=times.now_text(),
+        version=version("spotify-assets"),
+        schema_revision=revision,
+        plays=plays,
+        oldest_play=oldest,
+        newest_play=newest,
+        highest_load=(highest[0][0] if highest else None) or 0,
+        files=dict(files),
+    )

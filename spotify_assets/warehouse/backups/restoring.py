@@ -1,0 +1,276 @@
+"""Restoring: the databases become those of a backup, with all that landed since and is still kept.
+
+Everything is done in a scratch folder and published in one step, so a kill leaves the present
+warehouse or the restored one, whole.
+"""
+
+import re
+import shutil
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import DatabaseError
+
+from spotify_assets import database, times
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.state import State
+from spotify_assets.warehouse import schema
+from spotify_assets.warehouse.backups.errors import BackupError
+from spotify_assets.warehouse.backups.folder import Backup, backups_in, look_at, newest_backup
+from spotify_assets.warehouse.backups.making import make
+from spotify_assets.warehouse.backups.manifest import FILES, SUFFIX, Contents, manifest_path
+from spotify_assets.warehouse.backups.opening import open_backup
+from spotify_assets.warehouse.backups.scratch import scratch
+from spotify_assets.warehouse.dbt_command import run_models
+from spotify_assets.warehouse.loading import Load, Receipt, write_load
+from spotify_assets.warehouse.lock import writing
+from spotify_assets.warehouse.pending import undrained_pages
+from spotify_assets.warehouse.tables import (
+    loads,
+    model_watermarks,
+    raw_recently_played,
+    restores,
+)
+from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets.warehouse.zones import fix_zones
+
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a restore would change. Times are UTC text.
+
+    Attributes:
+        backup: what would be restored.
+        plays, newest_play: of the present warehouse; None where it cannot be read.
+        loads_after: of the present warehouse, newer than the backup.
+        pages_after: landed answers that are kept and newer than the backup: they come again.
+    """
+
+    backup: Backup
+    plays: int | None
+    newest_play: str | None
+    loads_after: int
+    pages_after: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore came to.
+
+    Attributes:
+        contents: of the backup.
+        aside: where the present data were kept: an archive, or a folder of damaged files. None
+            where there were none.
+        receipts: of the landed pages that came again, by account.
+        lost_plays: plays of the present warehouse that neither the backup nor a page holds; gaps
+            say where. None where it could not be read.
+        models_fault: what dbt said where it could not rebuild the models.
+    """
+
+    contents: Contents
+    aside: Path | None
+    receipts: dict[str, Receipt]
+    lost_plays: int | None
+    models_fault: str | None
+
+
+def find(settings: Settings, name: str | None) -> Backup:
+    """The backup of a name, with or without its ending, or at a path; by default the newest good.
+
+    Raises:
+        BackupError: there is none, or it cannot be trusted.
+    """
+    if name is None:
+        newest = newest_backup(settings.backups)
+        if newest is None:
+            raise BackupError(_no_good_one(settings))
+        return newest
+    name = name.removesuffix(".json").removesuffix(SUFFIX) + SUFFIX
+    archive = settings.backups / name
+    if not _is_there(archive):
+        archive = Path(name).absolute()
+    if not _is_there(archive):
+        there = [backup.archive.name for backup in backups_in(settings.backups, whole=False)]
+        raise BackupError(
+            f"There is no backup {name} in {settings.backups}, which holds: "
+            f"{', '.join(there[:NAMES_SHOWN]) or 'none'}{', …' if there[NAMES_SHOWN:] else ''}"
+        )
+    backup = look_at(archive)
+    if backup.fault:
+        raise BackupError(backup.fault)
+    return backup
+
+
+def plan(settings: Settings, backup: Backup) -> Plan:
+    """What restoring a backup would change, as far as can be told without opening it."""
+    contents = backup.contents
+    plays, newest, loads_after = None, None, 0
+    if settings.warehouse_path.exists():
+        warehouse = Warehouse(settings.warehouse_path)
+        try:
+            rows = warehouse.read(
+                select(func.count(), func.max(raw_recently_played.c.played_at)).select_from(
+                    raw_recently_played
+                )
+            )
+            after = warehouse.read(
+                select(func.count()).where(loads.c.load_id > contents.highest_load)
+            )
+        except DatabaseError:
+            rows = after = ()
+        plays, newest = tuple(rows[0]) if rows else (None, None)
+        loads_after = after[0][0] if after else 0
+    return Plan(backup, plays, newest, loads_after, _pages_after(settings, contents.made_at))
+
+
+def restore(settings: Settings, backup: Backup) -> Restored:
+    """Make the present data those of a backup.
+
+    Raises:
+        BackupError: the backup is damaged or of a newer version; nothing was changed.
+        OSError, sqlite3.Error: no room, or no right; the present warehouse is as it was.
+    """
+    with writing(settings.locks, "a restore"), scratch(settings, "a restore") as room:
+        opened = replace(settings, data=room / "restored")
+        contents = open_backup(backup, opened.data)
+        schema.upgrade(opened.warehouse_path)
+        aside = _set_aside(settings, room / "present")
+        _restore_state(settings, opened.state_path)
+        _record(opened, backup, contents)
+        receipts = _replay_pages(settings, opened)
+        lost = _lost_plays(settings.warehouse_path, opened.warehouse_path)
+        for account_id, ends in (lost or {}).items():
+            _write(opened, Load.of_restore(account_id, ends))
+        fix_zones(Warehouse(opened.warehouse_path).writer(), settings.timezone)
+        fault = run_models(opened, "run", "--full-refresh")
+        database.publish(opened.warehouse_path, settings.warehouse_path)
+    return Restored(
+        contents=contents,
+        aside=aside,
+        receipts=receipts,
+        lost_plays=None if lost is None else sum(map(len, lost.values())),
+        models_fault=fault,
+    )
+
+
+def restore_beside(settings: Settings, backup: Backup, folder: Path) -> Contents:
+    """Unpack a backup into a new folder, which can be somebody's data folder.
+
+    Raises:
+        BackupError: the backup is damaged or of a newer version, or the folder is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BackupError(f"{folder} is there already and not empty. Choose another folder.")
+    with scratch(settings, "a restore") as room:
+        contents = open_backup(backup, room / "restored")
+        schema.upgrade(room / "restored" / FILES[0])
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in sorted((room / "restored").iterdir()):
+            shutil.move(file, folder / file.name)
+    return contents
+
+
+def _is_there(archive: Path) -> bool:
+    return archive.exists() or manifest_path(archive).exists()
+
+
+def _no_good_one(settings: Settings) -> str:
+    faults = [f"{backup.fault}" for backup in backups_in(settings.backups)]
+    if not faults:
+        return f"There is no backup in {settings.backups} yet. Make one: spotify-assets backup"
+    return f"No backup in {settings.backups} is good. " + " ".join(faults)
+
+
+def _pages_after(settings: Settings, made_at: str) -> int:
+    try:
+        return State(settings.state_path).count_pages(made_at)
+    except DatabaseError:
+        return 0
+
+
+def _set_aside(settings: Settings, room: Path) -> Path | None:
+    """Keep the present databases: as a backup, or as they lie there where they are damaged."""
+    room.mkdir(mode=0o700)
+    try:
+        kept = make(settings, room, settings.aside)
+    except BackupError:
+        return _set_aside_as_it_is(settings, room)
+    return kept.archive if kept else None
+
+
+def _set_aside_as_it_is(settings: Settings, room: Path) -> Path:
+    files = [
+        path
+        for database_path in (settings.warehouse_path, settings.state_path)
+        for path in settings.data.glob(f"{database_path.name}*")
+    ]
+    damaged = room / f"damaged-{re.sub('[-:.]', '', times.now_text())}"
+    damaged.mkdir(mode=0o700)
+    for path in files:
+        shutil.copyfile(path, damaged / path.name)
+    settings.aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(shutil.move(damaged, settings.aside))
+
+
+def _restore_state(settings: Settings, copy: Path) -> None:
+    """Give the state what it lacks. What is newer in it stays, so no answer of Spotify's goes."""
+    if not copy.exists():
+        return
+    if settings.state_path.exists() and database.fault(settings.state_path):
+        database.publish(copy, settings.state_path)
+    else:
+        State(settings.state_path).add_from(copy)
+
+
+def _record(opened: Settings, backup: Backup, contents: Contents) -> None:
+    """Write down where the warehouse comes from, and that no model is of it."""
+    with Warehouse(opened.warehouse_path).writer().begin() as connection:
+        connection.execute(
+            insert(restores).values(
+                restored_at=times.now_text(),
+                archive=backup.archive.name,
+                made_at=contents.made_at,
+                highest_load=contents.highest_load,
+            )
+        )
+        connection.execute(delete(model_watermarks))
+
+
+def _replay_pages(settings: Settings, opened: Settings) -> dict[str, Receipt]:
+    """Load the landed pages that the backup does not hold; nothing is asked of Spotify."""
+    receipts: defaultdict[str, Receipt] = defaultdict(Receipt)
+    for page in undrained_pages(State(settings.state_path), Warehouse(opened.warehouse_path)):
+        from spotify_assets.warehouse.draining import load_of  # takes a second, if there are any
+
+        receipts[page.account_id] += _write(opened, load_of(page))
+    return dict(receipts)
+
+
+def _write(opened: Settings, load: Load) -> Receipt:
+    return write_load(Warehouse(opened.warehouse_path).writer(), raw_recently_played, load)
+
+
+def _lost_plays(live: Path, restored: Path) -> dict[str, list[str]] | None:
+    """The ends of the plays, by account, that one warehouse holds and the other does not.
+
+    None where the first one cannot be read.
+    """
+    lost: defaultdict[str, list[str]] = defaultdict(list)
+    try:
+        with closing(sqlite3.connect(restored.as_uri(), uri=True)) as connection:
+            connection.execute("attach ? as live", (f"{live.as_uri()}?mode=ro",))
+            rows = connection.execute(
+                "select account_id, played_at from live.raw_recently_played"
+                " where row_key not in (select row_key from main.raw_recently_played)"
+            )
+            for account_id, played_at in rows:
+                lost[account_id].append(played_at)
+    except sqlite3.Error:
+        return None
+    return dict(lost)

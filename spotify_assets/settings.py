@@ -229,9 +229,9 @@ def _days(name: str, text: str) -> int:
 
 
 def _keep_backups(name: str, text: str) -> KeepBackups:
-    words = re.findall(r"(last|daily|weekly|monthly)=([0-9]{1,4})(?:\s+|$)", text)
-    numbers = {kind: int(number) for kind, number in words}
-    if len(numbers) != len(text.split()) or not any(numbers.values()):
+    words = [re.fullmatch("(last|daily|weekly|monthly)=([0-9]{1,4})", w) for w in text.split()]
+    numbers = {word[1]: int(word[2]) for word in words if word}
+    if len(numbers) != len(words) or not any(numbers.values()):
         raise SettingsError(
             f"{name} is {text!r}: it is written as in {str(KeepBackups())!r}, and what is left out "
             "counts as 0."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotify_assets import times
-from spotify_assets.cli.output import json_option, printable, show_table, working
+from spotify_assets.cli.output import json_option, megabytes, printable, show_table, working
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -200,8 +200,3 @@ def show_restored(chosen: "Backup", done: "Restored") -> None:
     if done.aside:
         click.echo(f"What was here before: {done.aside}")
     click.echo(str(sum(done.receipts.values(), Receipt())))
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes as megabytes."""
-    return f"{size / 1_000_000:,.1f}"

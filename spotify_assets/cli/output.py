@@ -67,3 +67,8 @@ def working(what: str) -> Iterator[None]:
                 yield
         finally:
             logger.removeHandler(handler)
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as megabytes."""
+    return f"{size / 1_000_000:,.1f}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotify_assets import times
-from spotify_assets.cli.output import json_option, printable, show_table
+from spotify_assets.cli.output import json_option, megabytes, printable, show_table
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ def show_status(found: "Standing", zone: str) -> None:
         lines.append("Nothing runs by itself: spotify-assets dev, or have cron call refresh")
     lines += _backup_lines(found, zone)
     sizes = ", ".join(
-        f"{name} {_megabytes(size)}" for name, size in found.disk_use.items() if name != "total"
+        f"{name} {megabytes(size)}" for name, size in found.disk_use.items() if name != "total"
     )
-    lines.append(f"On disk: {_megabytes(found.disk_use['total'])} MB ({sizes})")
+    lines.append(f"On disk: {megabytes(found.disk_use['total'])} MB ({sizes})")
     _show_findings(found, zone, room=SCREEN_LINES - len(found.accounts) - len(lines) - 2)
     click.echo("\n".join(lines))
 
@@ -104,20 +104,27 @@ def _backup_lines(found: "Standing", zone: str) -> list[str]:
     if found.backups_are_elsewhere:
         lines.append(f"If this disk died now: {in_none}")
     elif found.last_backup_at:
-        lines.append(f"If this disk died now: {in_none}, and those here need a copy elsewhere")
+        lines.append(f"If this disk died now: {in_none}; copy the backups elsewhere")
     return lines
 
 
 def _show_findings(found: "Standing", zone: str, room: int) -> None:
     """What is wrong, in as many lines as there is room for; gaps are in the table already."""
-    from spotify_assets.warehouse.health import verdicts
+    from spotify_assets.warehouse.health import OVERFULL, verdicts
 
     findings = [
+        (f"{printable(account.account_id)}: {OVERFULL}", "red")
+        for account in found.accounts
+        if account.overfull_gaps
+    ]
+    findings += [
         (printable(finding), "red" if verdict.urgent else "yellow")
         for name, verdict in verdicts(found.accounts, zone).items()
-        if name != "coverage" or verdict.urgent
+        if name != "coverage"  # the rest of which is in the table
         for finding in verdict.findings
     ]
+    if found.last_drill and found.last_drill.fault:
+        findings.append((f"Restore drill: {printable(found.last_drill.fault)}", "red"))
     needed = [-(-len(text) // SCREEN_COLUMNS) for text, _ in findings]
     lines_each = next((n for n in (4, 3, 2) if sum(min(n, lines) for lines in needed) <= room), 1)
     shown = findings if len(findings) <= room else findings[: room - 1]
@@ -138,7 +145,3 @@ def _span(seconds: int | None) -> str:
         return ""
     minutes = seconds // 60
     return f"{minutes} min" if minutes < 2 * 60 else f"{minutes // 60} h"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:,.1f}"

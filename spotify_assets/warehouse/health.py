@@ -33,6 +33,8 @@ from spotify_assets.warehouse.warehouse import Warehouse
 WEEKS_COMPARED = timedelta(weeks=8)
 QUIET_WEEKEND = timedelta(days=3)
 
+OVERFULL = "more plays came up in a gap than it can hold"
+
 Silence = Literal["quiet", "unusual", "old list"]
 
 
@@ -150,7 +152,7 @@ def _coverage(accounts: Sequence[Health]) -> Verdict:
         f"{account.open_gaps:,} {'gap' if account.open_gaps == 1 else 'gaps'}"
         for account in with_gaps
     ]
-    told += [f"{name}: more plays came up in a gap than it can hold" for name in overfull]
+    told += [f"{name}: {OVERFULL}" for name in overfull]
     return Verdict(
         findings=told,
         all_is_well="No known loss.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spotify_assets.settings import CHECKOUT, Settings, SettingsError
+from spotify_assets.settings import CHECKOUT, KeepBackups, Settings, SettingsError
 
 # Every name differs from its default and from what the hostile `.env` below says.
 EVERYTHING = {
@@ -23,6 +23,7 @@ EVERYTHING = {
     "DAGSTER_HOME": "/another/home",
     "SPOTIFY_KEEP_PAGES_DAYS": "36",
     "SPOTIFY_KEEP_RUNS_DAYS": "91",
+    "SPOTIFY_KEEP_BACKUPS": "last=4 daily=8 weekly=6 monthly=13",
     "SPOTIFY_ALERT_COMMAND": "notify --to 'Mira H' 'https://example.org/a-secret-address'",
 }
 
@@ -160,6 +161,22 @@ def test_days_are_read_as_numbers_and_have_defaults() -> None:
     settings = Settings.load({"SPOTIFY_KEEP_PAGES_DAYS": "1"}, env_file=None)
     assert (settings.keep_pages_days, settings.keep_runs_days) == (1, 90)
     assert Settings.load({}, env_file=None).keep_pages_days == 35
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["7", "last", "last=", "last=-1", "last=1.5", "last=1,daily=2", "yearly=1", "last=1 last=2"]
+    + ["last=0", "last=0 daily=0", "last=99999", "last=1 daily", "xlast=1"],
+)
+def test_what_does_not_say_which_backups_stay_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="SPOTIFY_KEEP_BACKUPS is .*: it is written as in"):
+        Settings.load({"SPOTIFY_KEEP_BACKUPS": text}, env_file=None)
+
+
+def test_which_backups_stay_is_read_kind_by_kind() -> None:
+    settings = Settings.load({"SPOTIFY_KEEP_BACKUPS": "monthly=2  last=1"}, env_file=None)
+    assert settings.keep_backups == KeepBackups(last=1, daily=0, weekly=0, monthly=2)
+    assert Settings.load({}, env_file=None).keep_backups == KeepBackups()
 
 
 @pytest.mark.parametrize("text", ["notify 'Mira", 'notify "https://a-secret', "notify \\"])

@@ -12,7 +12,6 @@ from sqlalchemy import func, select
 from spotify_assets import database, times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.tables import metadata as state_metadata
-from spotify_assets.warehouse import schema
 from spotify_assets.warehouse.backups import folder as backup_folder
 from spotify_assets.warehouse.backups.archive import check_archive, check_packed, pack
 from spotify_assets.warehouse.backups.digests import Digest, digests
@@ -133,10 +132,7 @@ def _damaged(name: str, fault: str) -> BackupError:
 
 
 def _contents(number: int, room: Path, files: Mapping[str, PackedFile]) -> Contents:
-    path = room / FILES[0]
-    warehouse = Warehouse(path)
-    with database.reading(path) as connection:
-        revision = schema.revision(connection) if connection else None
+    warehouse = Warehouse(room / FILES[0])
     ends = func.min(raw_recently_played.c.played_at), func.max(raw_recently_played.c.played_at)
     rows = warehouse.read(select(func.count(), *ends).select_from(raw_recently_played))
     plays, oldest, newest = tuple(rows[0]) if rows else (0, None, None)
@@ -145,7 +141,7 @@ def _contents(number: int, room: Path, files: Mapping[str, PackedFile]) -> Conte
         number=number,
         made_at=times.now_text(),
         version=version("spotify-assets"),
-        schema_revision=revision,
+        schema_revision=warehouse.revision(),
         plays=plays,
         oldest_play=oldest,
         newest_play=newest,

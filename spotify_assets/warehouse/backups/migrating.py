@@ -12,6 +12,7 @@ from spotify_assets.warehouse.backups.digests import Digest, digests
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.making import KEPT, make
 from spotify_assets.warehouse.backups.scratch import scratch
+from spotify_assets.warehouse.warehouse import Warehouse
 
 
 def bring_up_to_date(settings: Settings) -> None:
@@ -23,8 +24,7 @@ def bring_up_to_date(settings: Settings) -> None:
         BackupError: the warehouse is damaged, or would have lost rows. Nothing was changed.
     """
     live = settings.warehouse_path
-    with database.reading(live) as connection:
-        present = schema.revision(connection) if connection else None
+    present = Warehouse(live).revision()
     if present not in schema.REVISIONS or present == schema.HEAD:  # a newer one is refused later
         return
     with scratch(settings, "a migration") as room:

@@ -11,6 +11,8 @@ from spotify_assets.cli.status import show_status
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.timetable import leave_sign
+from spotify_assets.warehouse.backups.drill import Drill
+from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.health import Health
 from spotify_assets.warehouse.standing import Standing
 
@@ -44,6 +46,9 @@ STANDING = Standing(
     daemon_is_running=True,
     next_ticks={"look": TIME, "models": TIME, "daily refresh": TIME, "housekeeping": TIME},
     last_backup_at=None,
+    plays_in_no_backup=0,
+    backups_are_elsewhere=False,
+    last_drill=None,
     disk_use={"warehouse": 1_200_000, "state": 0, "dagster": 0, "dbt": 0, "total": 9_900_000_000},
 )
 
@@ -103,6 +108,9 @@ def test_it_fits_80_columns_and_24_lines_in_every_trouble(
         pages_waiting=12,
         has_news=True,
         daemon_is_running=False,
+        last_backup_at=TIME,
+        plays_in_no_backup=123_456_789,
+        last_drill=Drill("a.tar.zst", TIME, "No good, " * 50, 1.5, 1, 1),
     )
     lines = screen(standing, capsys, monkeypatch)
     assert rows(lines) <= 24
@@ -121,6 +129,33 @@ def test_text_of_spotifys_cannot_steer_the_terminal(
     text = "\n".join(screen(replace(STANDING, accounts=[bad]), capsys, monkeypatch))
     assert "\x1b[2J" not in text
     assert "\x1b]" not in text
+
+
+def test_it_says_when_the_last_backup_and_drill_were_and_what_a_dead_disk_would_cost(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n".join(screen(STANDING, capsys, monkeypatch))
+    assert "Last backup: never; last restore drill: never" in text
+    drill = Drill("a.tar.zst", TIME, None, 1.5, 1, 1)
+    backed_up = replace(STANDING, last_backup_at=TIME, plays_in_no_backup=12, last_drill=drill)
+    text = "\n".join(screen(backed_up, capsys, monkeypatch))
+    assert "Last backup: 03-01 10:00; last restore drill: 03-01 10:00, passed" in text
+    assert "If this disk died now: 12 plays are in no backup; copy the backups elsewhere" in text
+    failed = replace(backed_up, last_drill=replace(drill, fault="no"), backups_are_elsewhere=True)
+    lines = screen(failed, capsys, monkeypatch)
+    assert "If this disk died now: 12 plays are in no backup" in lines
+    assert "FAILED" in "\n".join(lines)
+    assert "Restore drill: no" in lines
+
+
+def test_what_comes_next_stays_on_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = {f"something {number}": f"2026-03-0{number}T10:00:00.000Z" for number in range(1, 9)}
+    lines = screen(replace(STANDING, next_ticks=many), capsys, monkeypatch)
+    (line,) = [line for line in lines if line.startswith("Next: ")]
+    assert "something 1 03-01 10:00, something 2" in line
+    assert "something 8" not in line
 
 
 def test_before_any_login_it_says_how_to_begin(
@@ -158,8 +193,7 @@ def test_the_json_of_an_account_that_logged_in_and_was_never_looked_at(
     assert callable(log_in)
     log_in("mira")
     leave_sign(environment)
-    (environment.backups).mkdir()
-    (environment.backups / "one.zst").write_bytes(b"1")
+    assert back_up(environment) is not None
     answer = as_json()
     accounts = answer["accounts"]
     assert isinstance(accounts, list)

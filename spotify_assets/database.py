@@ -115,7 +115,7 @@ def fault(path: Path) -> str | None:
             (verdict,) = database.execute("pragma integrity_check(1)").fetchone()
     except sqlite3.Error as error:
         return str(error)
-    return None if verdict == "ok" else str(verdict)
+    return None if verdict == "ok" else " ".join(str(verdict).split())
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -1,0 +1,116 @@
+"""The restore drill: passes for a backup that equals the warehouse, and says why it does not."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotify_assets.sandbox.server import Sandbox
+from spotify_assets.settings import Settings
+from spotify_assets.warehouse.backups import restoring
+from spotify_assets.warehouse.backups.drill import drill, last_drill
+from spotify_assets.warehouse.backups.errors import BackupError
+from spotify_assets.warehouse.backups.folder import Backup
+from spotify_assets.warehouse.backups.making import back_up
+from spotify_assets_tests.models.building import ingest
+from spotify_assets_tests.support import contents, sandbox, user_of
+
+
+@pytest.fixture
+def busy_spotify() -> Any:
+    with sandbox(always_on=True) as running:
+        yield running
+
+
+@pytest.fixture
+def listener(busy_spotify: Sandbox, tmp_path: Path) -> Settings:
+    """Settings of somebody with fifty plays and a backup of them."""
+    user = user_of(busy_spotify.environment(), tmp_path / "user")
+    user.log_in("mira")
+    ingest(user.settings)
+    made(user.settings)
+    return user.settings
+
+
+def made(settings: Settings) -> Backup:
+    kept = back_up(settings)
+    assert kept is not None
+    return kept.made
+
+
+def change(settings: Settings, statement: str) -> None:
+    with closing(sqlite3.connect(settings.warehouse_path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_good_backup_passes_also_when_more_was_loaded_since_and_nothing_is_changed(
+    busy_spotify: Sandbox, listener: Settings
+) -> None:
+    busy_spotify.clock.advance(timedelta(hours=1))
+    ingest(listener)
+    before = contents(listener.warehouse_path)
+    done = drill(listener)
+    assert (done.fault, done.plays) == (None, 50)
+    assert done.archive_bytes > 10_000
+    assert last_drill(listener) == done
+    assert contents(listener.warehouse_path) == before
+    assert not listener.scratch.exists()
+
+
+def test_a_row_that_the_warehouse_lacks_or_has_otherwise_fails_it_by_the_tables_name(
+    listener: Settings,
+) -> None:
+    change(listener, "update raw_recently_played set track_name = 'x' where rowid = 7")
+    fault = drill(listener).fault
+    assert fault is not None
+    assert fault.endswith("does not hold what the warehouse does: raw_recently_played")
+    change(listener, "update loads set window_to = '2026'")
+    assert str(drill(listener).fault).endswith(": loads, raw_recently_played")
+
+
+def test_the_newest_backup_is_tried_and_a_damaged_one_is_not_passed_over(
+    listener: Settings,
+) -> None:
+    newest = made(listener).archive
+    newest.write_bytes(newest.read_bytes()[:-100])
+    done = drill(listener)
+    assert done.archive == newest.name
+    assert "was cut short" in str(done.fault)
+    recorded = last_drill(listener)
+    assert recorded is not None
+    assert recorded.fault == done.fault
+
+
+def test_without_a_backup_there_is_nothing_to_try(settings: Settings) -> None:
+    with pytest.raises(BackupError, match="Make one: spotify-assets backup"):
+        drill(settings)
+    assert last_drill(settings) is None
+
+
+def test_a_backup_of_a_past_that_a_restore_ended_is_compared_as_far_as_both_go(
+    busy_spotify: Sandbox, listener: Settings
+) -> None:
+    first = restoring.find(listener, None)
+    busy_spotify.clock.advance(timedelta(hours=2))
+    ingest(listener)
+    abandoned = made(listener)
+    with closing(sqlite3.connect(listener.state_path)) as connection:
+        connection.execute("delete from landed_pages")
+        connection.commit()
+    restoring.restore(listener, first)
+    busy_spotify.clock.advance(timedelta(hours=2))
+    ingest(listener)
+    assert drill(listener).archive == abandoned.archive.name
+    recorded = last_drill(listener)
+    assert recorded is not None
+    assert recorded.fault is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"archive": 1', "\x00", '{"other": 1}'])
+def test_a_record_that_cannot_be_read_is_none(listener: Settings, text: str) -> None:
+    (listener.backups / "last-drill.json").write_text(text)
+    assert last_drill(listener) is None

@@ -1,0 +1,167 @@
+"""What a restore lost is known, so it is a gap at once, and later pages treat its end as known."""
+
+import json
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from spotify_assets import times
+from spotify_assets.spotify.state import LandedPage
+from spotify_assets.warehouse.draining import load_of
+from spotify_assets.warehouse.loading import Load, write_load
+from spotify_assets.warehouse.tables import coverage_gaps, open_gaps, raw_recently_played, restores
+from spotify_assets.warehouse.warehouse import Warehouse
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ANSWERED = "2026-03-02T00:00:00.000Z"
+MADE_AT = "2026-02-28T00:00:00.000Z"
+
+
+def at(seconds: float) -> str:
+    return times.to_text(START + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def look(warehouse: Warehouse, items: list[Any]) -> Callable[..., None]:
+    """Load a page that lists plays that ended at these seconds."""
+    pages = 0
+
+    def look(*ends: float, blind_because: str | None = None) -> None:
+        nonlocal pages
+        pages += 1
+        listed = [
+            {**deepcopy(items[0]), "played_at": at(end)} for end in sorted(ends, reverse=True)
+        ]
+        body = json.dumps({"items": listed})
+        page = LandedPage(f"page-{pages}", "mira", ANSWERED, ANSWERED, body, blind_because)
+        write_load(warehouse.writer(), raw_recently_played, load_of(page))
+
+    return look
+
+
+def restore(warehouse: Warehouse, *lost: float, highest_load: int = 1) -> None:
+    """What a restore writes, where plays that ended at these seconds are lost."""
+    with warehouse.writer().begin() as connection:
+        connection.execute(
+            insert(restores).values(
+                restored_at=ANSWERED,
+                archive="a.tar.zst",
+                made_at=MADE_AT,
+                highest_load=highest_load,
+            )
+        )
+    if lost:
+        load = Load.of_restore("mira", map(at, lost))
+        write_load(warehouse.writer(), raw_recently_played, load)
+
+
+def gaps(warehouse: Warehouse) -> Sequence[Any]:
+    columns = open_gaps.c
+    query = select(columns.open_from, columns.open_to, columns.max_lost_plays)
+    return [tuple(row) for row in warehouse.read(query.order_by(columns.open_from))]
+
+
+def causes(warehouse: Warehouse) -> set[str | None]:
+    return {row.cause for row in warehouse.read(select(coverage_gaps.c.cause))}
+
+
+def test_lost_plays_after_the_newest_kept_one_are_a_gap_with_the_restore_as_its_cause(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 300, 600)
+    restore(warehouse, 900, 1200)
+    # Between the two ends 19 plays of half a minute, and the one at the end is lost, too.
+    assert gaps(warehouse) == [(at(600), at(1200), 20)]
+    assert causes(warehouse) == {
+        f"a backup of {MADE_AT} was restored, and what came after it was not kept"
+    }
+
+
+def test_a_page_that_reaches_back_to_what_was_lost_closes_what_it_shows_and_opens_nothing(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse, 900, 1200)
+    look(900, 1200, 1500)
+    assert gaps(warehouse) == [(at(600), at(900), 19)]
+
+
+def test_a_page_that_shows_all_of_it_again_leaves_no_gap(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse, 900, 1200)
+    look(600, 900, 1200, 1500)
+    assert gaps(warehouse) == []
+
+
+def test_a_page_beyond_what_was_lost_opens_a_gap_from_there_and_none_twice(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse, 900, 1200)
+    look(3000, 3300)
+    assert gaps(warehouse) == [(at(600), at(1200), 20), (at(1200), at(3000), 59)]
+
+
+def test_lost_plays_between_kept_ones_are_gaps_between_these(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600, 1200, 1800)
+    restore(warehouse, 300, 900, 1000)
+    assert gaps(warehouse) == [(at(0), at(600), 19), (at(600), at(1200), 19)]
+
+
+def test_a_gap_never_holds_fewer_plays_than_are_known_to_be_lost(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse, 100, 101, 102, 103, *range(105, 125))
+    assert gaps(warehouse)[0][2] >= 24
+
+
+def test_where_nothing_of_an_account_was_kept_its_first_and_last_lost_play_are_the_ends(
+    warehouse: Warehouse,
+) -> None:
+    restore(warehouse, 300, 600, highest_load=0)
+    assert gaps(warehouse) == [(at(300), at(600), 11)]
+
+
+def test_a_gap_that_later_pages_have_shown_already_is_not_told_twice(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse)
+    look(1800, 2100)  # an answer that was kept, loaded again
+    write_load(
+        warehouse.writer(), raw_recently_played, Load.of_restore("mira", [at(900), at(1200)])
+    )
+    assert gaps(warehouse) == [(at(600), at(1800), 39)]
+    assert len(warehouse.read(select(coverage_gaps))) == 1
+
+
+def test_a_page_after_a_restore_blames_it_for_the_gap_and_the_page_after_that_does_not(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse, highest_load=1)
+    look(1800, blind_because="nobody looked")
+    look(3600, blind_because="nobody looked")
+    rows = warehouse.read(select(coverage_gaps.c.cause).order_by(coverage_gaps.c.gap_id))
+    assert [row.cause for row in rows] == [
+        f"a backup of {MADE_AT} was restored, and what came after it was not kept",
+        "nobody looked",
+    ]
+
+
+def test_the_accounting_of_a_restore_is_a_load_of_no_rows(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    load = Load.of_restore("mira", [at(900)])
+    receipt = write_load(warehouse.writer(), raw_recently_played, load)
+    assert str(receipt) == "0 read = 0 loaded + 0 duplicate + 0 quarantined + 0 ignored"

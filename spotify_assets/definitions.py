@@ -11,6 +11,7 @@ from spotify_assets.defs.io_manager import WarehouseIOManager
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.alerts import run_failure_alert
 from spotify_assets.defs.operations.backups import (
+    backups,
     daily_backup,
     daily_backup_schedule,
     weekly_restore_drill,
@@ -48,9 +49,12 @@ def build_definitions(**resources: Any) -> dg.Definitions:
         **resources,
     }
     return dg.Definitions(
-        assets=dg.with_source_code_references(
-            dg.load_assets_from_package_module(spotify_assets.defs)
-        ),
+        assets=[
+            *dg.with_source_code_references(
+                dg.load_assets_from_package_module(spotify_assets.defs)
+            ),
+            backups,
+        ],
         asset_checks=dg.load_asset_checks_from_package_module(spotify_assets.defs),
         jobs=[
             refresh_job,

@@ -96,11 +96,13 @@ def _moment(text: str | None) -> datetime | None:
 def demo(ui: bool, port: int) -> None:
     """See it all work without a Spotify account; keeps to data/demo.
 
-    A sandbox Spotify, a login over real HTTP, ingestion, models and checks.
+    A sandbox Spotify, a login over real HTTP, ingestion, models and checks, a backup and its drill.
     """
     from spotify_assets import demo as scene
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
+    from spotify_assets.defs.refreshing import run_jobs
     from spotify_assets.defs.serving import serve
+    from spotify_assets.warehouse.backups.drill import last_drill
     from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
     from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -116,6 +118,17 @@ def demo(ui: bool, port: int) -> None:
         newest = Warehouse(settings.warehouse_path).newest_plays(3)
         click.echo()
         show_plays(newest, settings.timezone)
+        with working("A backup, and the proof that it can be restored"):
+            proved = run_jobs(
+                settings, log_file, load_definitions, "daily_backup", "weekly_restore_drill"
+            )
+        tried = last_drill(settings)
+        if not proved or tried is None or tried.fault:
+            raise click.ClickException(f"the demo's backup failed. Details: {log_file}")
+        click.echo(
+            f"\nBacked up to {tried.archive}\nRestored it beside, compared it with the warehouse, "
+            f"built its models: passed in {tried.seconds:.0f} s"
+        )
         click.echo(
             f"\nAll plays: {settings.warehouse_path}\n"
             "Follow one: SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets trace "

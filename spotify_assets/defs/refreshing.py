@@ -85,6 +85,20 @@ def refresh(
     )
 
 
+def run_jobs(
+    settings: Settings, log_file: Path, load_definitions: Callable[[], dg.Definitions], *jobs: str
+) -> bool:
+    """Run jobs one after the other as recorded Dagster runs; whether all of them succeeded."""
+    with open_instance(settings) as instance, _printing_to(log_file):
+        return all(
+            load_definitions()
+            .resolve_job_def(job)
+            .execute_in_process(instance=instance, tags=_tags(), raise_on_error=False)
+            .success
+            for job in jobs
+        )
+
+
 def use_as_environment(settings: Settings) -> None:
     """Make the settings those of this process and its children, and Dagster's folders exist."""
     os.environ.update(settings.environment())
@@ -112,9 +126,13 @@ def _run(defs: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProc
                 "dbt_models": {"config": {"unit_tests": False}},
             },
         ),
-        tags={"trigger": "command line", **CODE_LOCATION_TAGS, **process_tags()},
+        tags=_tags(),
         raise_on_error=False,
     )
+
+
+def _tags() -> dict[str, str]:
+    return {"trigger": "command line", **CODE_LOCATION_TAGS, **process_tags()}
 
 
 def _models(result: dg.ExecuteInProcessResult) -> dict[str, int]:

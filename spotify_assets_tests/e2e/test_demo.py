@@ -69,6 +69,8 @@ def test_the_demo_shows_everything_and_a_second_one_finds_nothing_new(clone: Pat
     assert "100 read = 100 loaded + 0 duplicate + 0 quarantined + 0 ignored" in shown
     assert "fct_plays 100" in shown
     assert "Checks: 48 passed, 0 did not" in shown
+    assert "Backed up to spotify-0001-" in shown
+    assert "Restored it beside, compared it with the warehouse, built its models: passed" in shown
     assert "make demo-ui" in shown
     kept = contents(clone / "data" / "demo" / "spotify.db", without=())
     again = demo(clone)

@@ -22,7 +22,9 @@ ASSETS = {
     "stg_open_gaps": ("staging", {"raw/recently_played"}),
     "stg_local_offsets": ("staging", {"raw/recently_played"}),
     "mart_coverage": ("marts", {"fct_plays", "stg_open_gaps", "stg_local_offsets"}),
+    "backups": ("operations", {"raw/recently_played"}),
 }
+PLAYS = set(ASSETS) - {"backups"}
 
 
 def specs() -> list[dg.AssetSpec]:
@@ -45,16 +47,26 @@ def test_every_asset_has_an_owner_kinds_a_description_and_code_to_open(spec: dg.
     assert spec.owners
     assert spec.kinds
     assert spec.description
-    assert "dagster/code_references" in spec.metadata
+    if spec.key.to_user_string() in PLAYS:  # no code of its own makes the other one
+        assert "dagster/code_references" in spec.metadata
 
 
 def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() -> None:
     repository = defs.get_repository_def()
     jobs = {name for name in repository.job_names if not name.startswith("__")}
-    assert jobs == {"refresh_job", "daily_refresh_job", "models_job", "housekeeping"}
+    assert jobs == {
+        "refresh_job",
+        "daily_refresh_job",
+        "models_job",
+        "daily_backup",
+        "weekly_restore_drill",
+        "housekeeping",
+    }
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "daily_refresh": "daily_refresh_job",
         "models_schedule": "models_job",
+        "daily_backup_schedule": "daily_backup",
+        "weekly_restore_drill_schedule": "weekly_restore_drill",
         "housekeeping_schedule": "housekeeping",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
@@ -78,8 +90,16 @@ def test_the_jobs_hold_what_they_promise() -> None:
         layer = defs.resolve_job_def(job).asset_layer
         return {key.to_user_string() for key in layer.selected_asset_keys}
 
-    assert assets("refresh_job") == assets("daily_refresh_job") == set(ASSETS)
-    assert assets("models_job") == set(ASSETS) - {"raw/recently_played"}
+    assert assets("refresh_job") == assets("daily_refresh_job") == PLAYS
+    assert assets("models_job") == PLAYS - {"raw/recently_played"}
+
+
+def test_materialize_all_makes_no_backup_and_no_drill() -> None:
+    """They have jobs of their own: a click that wants plays should not wait for them."""
+    specs_of_backups = [spec for spec in specs() if spec.key == dg.AssetKey("backups")]
+    graph = defs.resolve_asset_graph()
+    assert len(specs_of_backups) == 1
+    assert not graph.get(dg.AssetKey("backups")).is_executable
 
 
 def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
@@ -102,7 +122,7 @@ def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
 
 
 def test_a_run_is_one_process() -> None:
-    for job in ("refresh_job", "daily_refresh_job", "models_job", "housekeeping", "__ASSET_JOB"):
+    for job in defs.get_repository_def().job_names:
         assert defs.resolve_job_def(job).executor_def.name == "in_process"
 
 

@@ -1,4 +1,4 @@
-"""Refreshes that are killed at a chosen change of a file, and what must be so after the next."""
+"""Commands that are killed at a chosen change of a file, and what must be so after the next."""
 
 import random
 import struct
@@ -28,7 +28,7 @@ ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}
 
 @dataclass(frozen=True)
 class Changes:
-    """How many changes of files a refresh made, by kind, and the kind at which it was killed."""
+    """How many changes of files a command made, by kind, and the kind at which it was killed."""
 
     counts: dict[str, int]
     killed_at: str | None
@@ -66,22 +66,7 @@ class Killing:
 
     def refresh_until(self, user: User, kind: str, at: int, whom: str = "group") -> Changes:
         """Refresh and kill at the n-th change of a kind below the data folder."""
-        counter = user.settings.data.parent / "changes"
-        counter.write_bytes(bytes(NUMBERS.size))
-        done = user.run(
-            "refresh",
-            LD_PRELOAD=str(self.shim),
-            KILL_UNDER=str(user.settings.data),
-            KILL_COUNTS=str(counter),
-            KILL_KIND=kind,
-            KILL_AT=str(at),
-            KILL_WHOM=whom,
-        )
-        *counts, hit = NUMBERS.unpack(counter.read_bytes())
-        assert (done.returncode == 0) == (hit == 0), done.stderr
-        return Changes(
-            dict(zip(("change", *KINDS), counts, strict=True)), KINDS[hit - 1] if hit else None
-        )
+        return run_until(user, self.shim, kind, at, whom, "refresh")
 
     def kill(self, kind: str, share: float, whom: str, name: str) -> User:
         """Somebody whose refresh died after a share of the changes of a kind that a whole makes."""
@@ -104,9 +89,39 @@ class Killing:
         _, tables = self.never_killed
         assert contents(user.settings.warehouse_path, without=RUN_COLUMNS) == tables
         assert set(statuses(user)) <= ENDED
-        for lock in user.settings.locks.glob("*.lock"):
-            with FileLock(lock, timeout=0):
-                pass
+        assert_that_no_lock_is_held(user)
+
+
+def run_until(
+    user: User, shim: Path, kind: str, at: int, whom: str, *arguments: str, **variables: str
+) -> Changes:
+    """Run `spotify-assets` and kill at the n-th change of a kind below the data folder; 0: never.
+
+    A run fails where something was killed, and only there.
+    """
+    counter = user.settings.data.parent / "changes"
+    counter.write_bytes(bytes(NUMBERS.size))
+    done = user.run(
+        *arguments,
+        **variables,
+        LD_PRELOAD=str(shim),
+        KILL_UNDER=str(user.settings.data),
+        KILL_COUNTS=str(counter),
+        KILL_KIND=kind,
+        KILL_AT=str(at),
+        KILL_WHOM=whom,
+    )
+    *counts, hit = NUMBERS.unpack(counter.read_bytes())
+    assert (done.returncode == 0) == (hit == 0), done.stderr
+    return Changes(
+        dict(zip(("change", *KINDS), counts, strict=True)), KINDS[hit - 1] if hit else None
+    )
+
+
+def assert_that_no_lock_is_held(user: User) -> None:
+    for lock in user.settings.data.rglob("*.lock"):
+        with FileLock(lock, timeout=0):
+            pass
 
 
 def compiled(folder: Path) -> Path:

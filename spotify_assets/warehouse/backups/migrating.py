@@ -11,7 +11,7 @@ from spotify_assets.warehouse import schema
 from spotify_assets.warehouse.backups.digests import Digest, digests
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.making import KEPT, make
-from spotify_assets.warehouse.backups.scratch import scratch
+from spotify_assets.warehouse.backups.scratch import clear_after_a_kill, scratch
 from spotify_assets.warehouse.warehouse import Warehouse
 
 
@@ -26,6 +26,7 @@ def bring_up_to_date(settings: Settings) -> None:
     live = settings.warehouse_path
     present = Warehouse(live).revision()
     if present not in schema.REVISIONS or present == schema.HEAD:  # a newer one is refused later
+        clear_after_a_kill(settings)  # of a migration, for one, that was killed when all was done
         return
     with scratch(settings, "a migration") as room:
         make(settings, room, settings.backups)

@@ -19,6 +19,7 @@ SUFFIX = ".tar.zst"
 NAME = re.compile(r"spotify-(?P<number>\d{4,9})-\d{8}T\d{6}Z-[0-9a-f]{12}\.tar\.zst")
 FILES = ("spotify.db", "state.db")  # in the order of the archive
 LARGEST = 1_000_000  # bytes; a manifest has about three thousand
+WORD = re.compile(r"[\w.+!-]{1,64}", re.ASCII)  # versions, revisions, hashes, names of tables
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ def read_manifest(archive: Path) -> Manifest:
         text = path.read_bytes()
     except FileNotFoundError:
         raise BackupError(f"{name}: its manifest {path.name} is missing.") from None
+    except OSError as error:
+        raise BackupError(
+            f"{name}: its manifest {path.name} cannot be read: {error.strerror}"
+        ) from error
     if not text:
         raise BackupError(f"{name}: its manifest {path.name} is empty.")
     try:
@@ -118,23 +123,51 @@ def read_manifest(archive: Path) -> Manifest:
 
 
 def _parse(values: Any) -> Manifest:
+    """A manifest whose every value is of its kind, since all of them are printed or counted with.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: one is not, or is missing.
+    """
     contents = values["contents"]
     files = {
-        str(file): PackedFile(
-            size=int(packed["size"]),
-            sha256=str(packed["sha256"]),
+        file: PackedFile(
+            size=_count(packed["size"]),
+            sha256=_word(packed["sha256"]),
             tables={
-                str(table): Digest(int(found["rows"]), str(found["sha256"]))
+                _word(table): Digest(_count(found["rows"]), _word(found["sha256"]))
                 for table, found in packed["tables"].items()
             },
         )
         for file, packed in contents["files"].items()
     }
-    times.from_text(contents["made_at"])
-    if not files.keys() <= set(FILES):
+    if not files or not files.keys() <= set(FILES):
         raise ValueError("a file of another name would be written where it does not belong")
+    for name in ("number", "plays", "highest_load"):
+        _count(contents[name])
+    for name in ("made_at", "oldest_play", "newest_play"):
+        _time(contents[name], may_be_none=name != "made_at")
+    _word(contents["version"])
+    if contents["schema_revision"] is not None:
+        _word(contents["schema_revision"])
     return Manifest(
-        archive_size=int(values["archive_size"]),
-        archive_sha256=str(values["archive_sha256"]),
+        archive_size=_count(values["archive_size"]),
+        archive_sha256=_word(values["archive_sha256"]),
         contents=Contents(**{**contents, "files": files}),
     )
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:  # what SQLite and files can count
+        raise ValueError("not a number of things")
+    return value
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not WORD.fullmatch(value):
+        raise ValueError("not a word")
+    return value
+
+
+def _time(value: Any, *, may_be_none: bool) -> None:
+    if not (value is None and may_be_none) and times.to_text(times.from_text(value)) != value:
+        raise ValueError("not a time in our form")

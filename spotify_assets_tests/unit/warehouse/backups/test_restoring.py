@@ -193,8 +193,8 @@ def test_restoring_beside_changes_nothing_here_and_wants_a_folder_of_its_own(
     before = raw(listener)
     folder = tmp_path / "beside"
     restoring.restore_beside(listener, newest(listener), folder)
-    assert contents(folder / "spotify.db") == contents(listener.warehouse_path)
     assert {path.name for path in folder.iterdir()} == {"spotify.db", "state.db"}
+    assert contents(folder / "spotify.db") == contents(listener.warehouse_path)
     assert raw(listener) == before
     with pytest.raises(BackupError, match="not empty"):
         restoring.restore_beside(listener, newest(listener), folder)

@@ -113,6 +113,8 @@ def check_archive(archive: Path, manifest: Manifest) -> None:
                 raise BackupError(f"{name} was changed: its SHA-256 is not that of its manifest.")
     except FileNotFoundError:
         raise BackupError(f"{name} is missing; only its manifest is there.") from None
+    except OSError as error:  # of the disk: it is this backup's fault, not that of all others
+        raise BackupError(f"{name} cannot be read: {error.strerror}") from error
 
 
 def check_packed(archive: Path, files: Mapping[str, PackedFile]) -> None:
@@ -171,9 +173,9 @@ def _read_members(
             raise BackupError(f"{archive.name} holds {member.name!r} in the place of {name}.")
         yield name, packed, stream
         stream.read(-packed.size % tarfile.BLOCKSIZE)
-    while rest := stream.read(CHUNK):
-        if rest.strip(b"\0"):
-            raise BackupError(f"{archive.name} holds more than its manifest says.")
+    # A tar is filled up with zeros to ten thousand bytes; zstd would make any number from a few.
+    if stream.read(CHUNK).strip(b"\0") or stream.read(1):
+        raise BackupError(f"{archive.name} holds more than its manifest says.")
 
 
 def _copy(content: _Readable, file: IO[bytes] | None, packed: PackedFile, archive: Path) -> None:

@@ -43,15 +43,19 @@ def digest(connection: sqlite3.Connection, table: str, up_to_load: int | None = 
     A table's columns are in the order of its definition, so a database has the same digests as
     any copy of it, whatever reads it.
     """
-    columns = connection.execute(f'pragma table_info("{table}")').fetchall()
-    key = [f'"{name}"' for *_, name, place in sorted((c[5], c[1], c[5]) for c in columns) if place]
+    columns = connection.execute(f"pragma table_info({_quoted(table)})").fetchall()
+    key = [_quoted(name) for place, name in sorted((c[5], c[1]) for c in columns) if place]
     where = "" if up_to_load is None else f" where load_id <= {up_to_load}"
-    # The names come from the database's own list of its tables, or from ours.
+    # The names are the database's own, and it may be anybody's.
     rows = connection.execute(
-        f'select * from "{table}"{where} order by {", ".join(key) or "rowid"}'  # noqa: S608
+        f"select * from {_quoted(table)}{where} order by {', '.join(key) or 'rowid'}"  # noqa: S608
     )
     count, sha256 = 0, hashlib.sha256()
     while some := rows.fetchmany(ROWS_AT_ONCE):
         count += len(some)
         sha256.update(orjson.dumps(some))
     return Digest(count, sha256.hexdigest())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

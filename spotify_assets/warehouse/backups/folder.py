@@ -4,6 +4,7 @@ A backup is an archive and its manifest, and two files cannot be renamed at once
 leaves is told apart by names, and the next to come in finishes it: see `tidy`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from spotify_assets.warehouse.backups.manifest import (
 )
 
 PARTIAL = ".partial"
+NOT_NAMED_YET = re.compile(rf"spotify-\d{{4,9}}{re.escape(SUFFIX + PARTIAL)}")
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,18 @@ def tidy(folder: Path) -> None:
     """
     for waiting in folder.glob(f"spotify-*.json{PARTIAL}"):
         beside = waiting.with_name(waiting.name.removesuffix(PARTIAL))
-        if beside.with_name(beside.name.removesuffix(".json") + SUFFIX).exists():
+        archive = beside.with_name(beside.name.removesuffix(".json") + SUFFIX)
+        if not NAME.fullmatch(archive.name):  # somebody else's
+            continue
+        if archive.exists():
             waiting.rename(beside)
         else:
             waiting.unlink()
     for partial in folder.glob(f"spotify-*{SUFFIX}{PARTIAL}"):
-        _finish_removal(partial)
+        if NOT_NAMED_YET.fullmatch(partial.name):
+            partial.unlink()
+        elif NAME.fullmatch(partial.name.removesuffix(PARTIAL)):
+            _finish_removal(partial)
 
 
 def _finish_removal(partial: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets_tests.models.building import ingest
@@ -27,7 +26,7 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
 
 
 @pytest.fixture
-def user(backed_up: User, tmp_path: Path) -> User:
+def owner(backed_up: User, tmp_path: Path) -> User:
     """That somebody, in a folder of the test's own."""
     home = tmp_path / "user"
     shutil.copytree(backed_up.settings.data.parent, home)
@@ -36,11 +35,6 @@ def user(backed_up: User, tmp_path: Path) -> User:
 
 
 @pytest.fixture
-def settings(user: User) -> Settings:
-    return user.settings
-
-
-@pytest.fixture
-def backup(settings: Settings) -> Backup:
+def backup(owner: User) -> Backup:
     """The newest of the two backups."""
-    return backups_in(settings.backups)[0]
+    return backups_in(owner.settings.backups)[0]

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups import restoring
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in, newest_backup
@@ -129,35 +128,35 @@ def damages(few: int, many: int) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("damage", "seed"), damages(few=45, many=500))
 def test_damage_is_refused_by_its_name_and_the_undamaged_twin_accepted(
-    settings: Settings, damage: str, seed: int
+    owner: User, damage: str, seed: int
 ) -> None:
-    newest, older = (backup.archive for backup in backups_in(settings.backups))
+    newest, older = (backup.archive for backup in backups_in(owner.settings.backups))
     inflict, reason = DAMAGES[damage]
-    files = {path: path.read_bytes() for path in settings.backups.iterdir()}
-    whole = everything(settings)
+    files = {path: path.read_bytes() for path in owner.settings.backups.iterdir()}
+    whole = everything(owner.settings)
     inflict(random.Random(seed), newest, older)
-    assert everything(settings) != whole
-    assert re.search(reason, refusal(settings, newest.name))
+    assert everything(owner.settings) != whole
+    assert re.search(reason, refusal(owner.settings, newest.name))
     for path, content in files.items():
         path.write_bytes(content)
-    assert everything(settings) == whole
-    assert_accepted(settings, newest.name, rows_of(settings.data))
+    assert everything(owner.settings) == whole
+    assert_accepted(owner.settings, newest.name, rows_of(owner.settings.data))
 
 
 def test_a_damaged_backup_can_be_replaced_by_the_whole_restore_of_its_twin(
-    settings: Settings, backup: Backup
+    owner: User, backup: Backup
 ) -> None:
-    twin = settings.data.parent / "usb" / backup.archive.name
+    twin = owner.settings.data.parent / "usb" / backup.archive.name
     twin.parent.mkdir()
     for path in (backup.archive, manifest_path(backup.archive)):
         shutil.copy(path, twin.parent)
-    rows = rows_of(settings.data)
+    rows = rows_of(owner.settings.data)
     with backup.archive.open("r+b") as file:
         file.truncate(1000)
-    assert "was cut short" in refusal(settings, backup.archive.name)
-    done = restoring.restore(settings, restoring.find(settings, str(twin)))
+    assert "was cut short" in refusal(owner.settings, backup.archive.name)
+    done = restoring.restore(owner.settings, restoring.find(owner.settings, str(twin)))
     assert (done.models_fault, done.lost_plays, done.receipts) == (None, 0, {})
-    restored = rows_of(settings.data)
+    restored = rows_of(owner.settings.data)
     changing = {"spotify.db restores", "spotify.db model_watermarks"}
     assert {name: restored[name] for name in rows.keys() - changing} == {
         name: rows[name] for name in rows.keys() - changing
@@ -166,31 +165,31 @@ def test_a_damaged_backup_can_be_replaced_by_the_whole_restore_of_its_twin(
 
 @pytest.mark.parametrize("damage", ["flipped archive", "empty manifest", "swapped pairs"])
 def test_the_command_says_in_one_line_what_is_wrong_and_changes_nothing(
-    user: User, damage: str
+    owner: User, damage: str
 ) -> None:
-    newest, older = (backup.archive for backup in backups_in(user.settings.backups))
+    newest, older = (backup.archive for backup in backups_in(owner.settings.backups))
     inflict, reason = DAMAGES[damage]
     inflict(random.Random(1), newest, older)
-    before = everything(user.settings)
-    done = user.run("restore", newest.name, "--yes")
+    before = everything(owner.settings)
+    done = owner.run("restore", newest.name, "--yes")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith(f"Error: {newest.name}")
     assert re.search(reason, done.stderr)
-    assert everything(user.settings) == before
+    assert everything(owner.settings) == before
 
 
-def test_without_a_name_the_newest_good_one_is_taken(settings: Settings) -> None:
-    newest, older = backups_in(settings.backups)
+def test_without_a_name_the_newest_good_one_is_taken(owner: User) -> None:
+    newest, older = backups_in(owner.settings.backups)
     newest.archive.write_bytes(b"")
-    assert restoring.find(settings, None) == older
+    assert restoring.find(owner.settings, None) == older
 
 
-def test_where_no_backup_is_good_each_says_why(settings: Settings) -> None:
-    newest, older = (backup.archive for backup in backups_in(settings.backups))
+def test_where_no_backup_is_good_each_says_why(owner: User) -> None:
+    newest, older = (backup.archive for backup in backups_in(owner.settings.backups))
     newest.write_bytes(b"")
     manifest_path(older).unlink()
     with pytest.raises(BackupError) as refused:
-        restoring.find(settings, None)
+        restoring.find(owner.settings, None)
     assert f"{newest.name} is empty." in str(refused.value)
     assert f"{older.name}: its manifest {manifest_path(older).name} is missing." in str(
         refused.value
@@ -199,15 +198,15 @@ def test_where_no_backup_is_good_each_says_why(settings: Settings) -> None:
 
 @pytest.mark.parametrize("of", [lambda archive: archive, manifest_path])
 def test_a_file_that_cannot_be_read_is_the_fault_of_its_backup_alone(
-    settings: Settings, of: Callable[[Path], Path]
+    owner: User, of: Callable[[Path], Path]
 ) -> None:
-    newest, older = backups_in(settings.backups)
+    newest, older = backups_in(owner.settings.backups)
     unreadable = of(newest.archive)
     unreadable.unlink()
     unreadable.mkdir()  # as unreadable as a broken disk, for any user
-    assert "cannot be read: Is a directory" in refusal(settings, newest.archive.name)
-    assert newest_backup(settings.backups) == older
-    kept = back_up(settings)
+    assert "cannot be read: Is a directory" in refusal(owner.settings, newest.archive.name)
+    assert newest_backup(owner.settings.backups) == older
+    kept = back_up(owner.settings)
     assert kept is not None
     assert [each.archive for each in kept.damaged] == [newest.archive]
 
@@ -217,47 +216,45 @@ def test_a_file_that_cannot_be_read_is_the_fault_of_its_backup_alone(
     ["holiday.tar.zst", "spotify-0002-20260301T044500Z.tar.zst", "spotify-2-copy.tar.zst"],
 )
 def test_what_spotify_assets_did_not_name_is_refused(
-    settings: Settings, backup: Backup, name: str
+    owner: User, backup: Backup, name: str
 ) -> None:
-    renamed = settings.backups / name
+    renamed = owner.settings.backups / name
     shutil.copy(backup.archive, renamed)
     shutil.copy(manifest_path(backup.archive), manifest_path(renamed))
     assert f"{name} is no backup that spotify-assets made, or was renamed" in refusal(
-        settings, name
+        owner.settings, name
     )
-    assert_accepted(settings, backup.archive.name, rows_of(settings.data))
+    assert_accepted(owner.settings, backup.archive.name, rows_of(owner.settings.data))
 
 
-def test_a_good_archive_under_the_name_of_another_is_refused(
-    settings: Settings, backup: Backup
-) -> None:
+def test_a_good_archive_under_the_name_of_another_is_refused(owner: User, backup: Backup) -> None:
     name = backup.archive.name.replace("spotify-0002", "spotify-0003")
-    shutil.copy(backup.archive, settings.backups / name)
-    shutil.copy(manifest_path(backup.archive), manifest_path(settings.backups / name))
-    assert f"is that of {backup.archive.name}" in refusal(settings, name)
+    shutil.copy(backup.archive, owner.settings.backups / name)
+    shutil.copy(manifest_path(backup.archive), manifest_path(owner.settings.backups / name))
+    assert f"is that of {backup.archive.name}" in refusal(owner.settings, name)
 
 
 @pytest.mark.parametrize("old", OLD_WAREHOUSES)
-def test_an_older_schema_is_migrated(settings: Settings, old: str) -> None:
-    settings.warehouse_path.unlink()
-    put_old_warehouse(old, settings.warehouse_path)
-    before = rows_of(settings.data)
-    kept = back_up(settings)
+def test_an_older_schema_is_migrated(owner: User, old: str) -> None:
+    owner.settings.warehouse_path.unlink()
+    put_old_warehouse(old, owner.settings.warehouse_path)
+    before = rows_of(owner.settings.data)
+    kept = back_up(owner.settings)
     assert kept is not None
     assert kept.made.contents.schema_revision == old[:4]
-    restoring.restore_beside(settings, kept.made, settings.data.parent / "beside")
-    after = rows_of(settings.data.parent / "beside")
+    restoring.restore_beside(owner.settings, kept.made, owner.settings.data.parent / "beside")
+    after = rows_of(owner.settings.data.parent / "beside")
     assert {name: after[name] for name in before} == before
-    assert Warehouse(settings.data.parent / "beside" / "spotify.db").revision() == HEAD
+    assert Warehouse(owner.settings.data.parent / "beside" / "spotify.db").revision() == HEAD
 
 
-def test_a_newer_schema_is_refused_by_its_revision(settings: Settings, backup: Backup) -> None:
-    with closing(sqlite3.connect(settings.warehouse_path)) as connection, connection:
+def test_a_newer_schema_is_refused_by_its_revision(owner: User, backup: Backup) -> None:
+    with closing(sqlite3.connect(owner.settings.warehouse_path)) as connection, connection:
         connection.execute("update alembic_version set version_num = '0815'")
-    kept = back_up(settings)
+    kept = back_up(owner.settings)
     assert kept is not None
-    reason = refusal(settings, kept.made.archive.name)
+    reason = refusal(owner.settings, kept.made.archive.name)
     assert "schema revision 0815 this version does not know. Upgrade spotify-assets." in reason
-    with closing(sqlite3.connect(settings.warehouse_path)) as connection, connection:
+    with closing(sqlite3.connect(owner.settings.warehouse_path)) as connection, connection:
         connection.execute("update alembic_version set version_num = ?", (HEAD,))
-    assert_accepted(settings, backup.archive.name, rows_of(settings.data))
+    assert_accepted(owner.settings, backup.archive.name, rows_of(owner.settings.data))

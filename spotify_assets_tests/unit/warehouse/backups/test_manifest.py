@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup
 from spotify_assets.warehouse.backups.manifest import LARGEST, manifest_path, read_manifest
@@ -98,7 +97,7 @@ def with_table(name: str, rows: Any = 0, sha256: Any = SHA256) -> Change:
     )
 
 
-def test_a_forged_manifest_is_trusted_to_be_one(settings: Settings, backup: Backup) -> None:
+def test_a_forged_manifest_is_trusted_to_be_one(owner: User, backup: Backup) -> None:
     """Or the following would be refused for how they are forged."""
     other = forged(backup.archive, with_contents(plays=17))
     assert other != backup.archive
@@ -165,10 +164,10 @@ WRONG_VALUES: dict[str, Change] = {
 
 @pytest.mark.parametrize("wrong", WRONG_VALUES)
 def test_a_manifest_that_fits_itself_is_refused_for_a_value_that_cannot_be(
-    settings: Settings, backup: Backup, wrong: str
+    owner: User, backup: Backup, wrong: str
 ) -> None:
     other = forged(backup.archive, WRONG_VALUES[wrong])
-    assert refusal(settings, other.name) == (
+    assert refusal(owner.settings, other.name) == (
         f"{other.name}: its manifest {manifest_path(other).name} is damaged."
     )
 
@@ -200,28 +199,28 @@ WRONG_TEXTS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("wrong", WRONG_TEXTS)
 def test_a_text_that_is_no_manifest_of_ours_is_refused(
-    settings: Settings, backup: Backup, wrong: str
+    owner: User, backup: Backup, wrong: str
 ) -> None:
     path = manifest_path(backup.archive)
     whole = path.read_bytes()
     path.write_bytes(WRONG_TEXTS[wrong](whole))
     assert path.read_bytes() != whole
-    assert refusal(settings, backup.archive.name) == (
+    assert refusal(owner.settings, backup.archive.name) == (
         f"{backup.archive.name}: its manifest {path.name} is damaged."
     )
 
 
-def test_a_manifest_too_large_to_be_one_is_not_read(settings: Settings, backup: Backup) -> None:
+def test_a_manifest_too_large_to_be_one_is_not_read(owner: User, backup: Backup) -> None:
     with manifest_path(backup.archive).open("r+b") as file:
         file.truncate(LARGEST + 1)
-    assert refusal(settings, backup.archive.name).endswith(" is damaged: it is too large.")
+    assert refusal(owner.settings, backup.archive.name).endswith(" is damaged: it is too large.")
 
 
 def test_the_command_refuses_a_forged_manifest_before_it_shows_anything_of_it(
-    user: User, backup: Backup
+    owner: User, backup: Backup
 ) -> None:
     other = forged(backup.archive, WRONG_VALUES["newest play at no time"])
-    done = user.run("restore", other.name)  # which would show what is in it, and ask
+    done = owner.run("restore", other.name)  # which would show what is in it, and ask
     assert done.returncode == 1
     assert done.stderr == (
         f"Error: {other.name}: its manifest {manifest_path(other).name} is damaged.\n"

@@ -1,7 +1,9 @@
 """Data folders that have a backup and have lived on since, and everything that is in them."""
 
+import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,12 @@ def newest(user: User) -> Backup:
     backup = newest_backup(user.settings.backups)
     assert backup is not None
     return backup
+
+
+def copied(user: User, folder: Path) -> User:
+    """Somebody with a copy of a user's data."""
+    data = Path(shutil.copytree(user.settings.data, folder / "data"))
+    return User(replace(user.settings, data=data))
 
 
 def back_up_and_live_on(user: User, spotify: Sandbox, *listeners: str) -> None:

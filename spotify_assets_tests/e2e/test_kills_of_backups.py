@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -24,7 +24,13 @@ from spotify_assets.warehouse.backups.digests import digests
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.tables import metadata, model_watermarks
-from spotify_assets_tests.e2e.backing_up import Rows, back_up_and_live_on, everything, newest
+from spotify_assets_tests.e2e.backing_up import (
+    Rows,
+    back_up_and_live_on,
+    copied,
+    everything,
+    newest,
+)
 from spotify_assets_tests.e2e.killing import (
     KINDS,
     Changes,
@@ -93,10 +99,7 @@ class Trial:
 
     def user(self, name: str) -> User:
         """Somebody whose data are a copy of the original's."""
-        folder = self.shim.parent / f"{self.arguments[0]}-{name}"
-        user = User(replace(self.original.settings, data=folder / "data"))
-        shutil.copytree(self.original.settings.data, user.settings.data)
-        return user
+        return copied(self.original, self.shim.parent / f"{self.arguments[0]}-{name}")
 
     def run_until(self, user: User, kind: str, at: int, whom: str) -> Changes:
         return run_until(user, self.shim, kind, at, whom, *self.arguments, **self.variables)

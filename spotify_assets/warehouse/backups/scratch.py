@@ -1,5 +1,6 @@
 """A folder to copy databases to and try them out in, for one process at a time."""
 
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +10,9 @@ from filelock import FileLock, Timeout
 
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.folder import tidy
-from spotify_assets.warehouse.lock import dbt_lock, handling_backups
+from spotify_assets.warehouse.lock import POLL_SECONDS, dbt_lock, handling_backups
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -26,28 +29,35 @@ def scratch(settings: Settings, who: str) -> Iterator[Path]:
         try:
             yield settings.scratch
         finally:
-            _clear(settings.scratch)
+            shutil.rmtree(settings.scratch, ignore_errors=True)
 
 
 def clear_after_a_kill(settings: Settings) -> None:
     """Remove what a killed process left, for those who need no scratch folder themselves.
 
-    Nothing is waited for: whoever is at work there has cleared it, and will.
+    Nothing is waited for: where somebody is at work there, he or the next clears it.
     """
     if settings.scratch.exists():
         # The same lock as of `handling_backups`, which would wait for it.
         with suppress(Timeout), FileLock(settings.locks / "backups.lock", timeout=0):
-            _clear_after_a_kill(settings)
+            _clear_after_a_kill(settings, patient=False)
 
 
-def _clear_after_a_kill(settings: Settings) -> None:
+def _clear_after_a_kill(settings: Settings, *, patient: bool = True) -> None:
+    for locks in settings.scratch.glob("*/locks"):
+        _require_no_dbt(dbt_lock(locks), patient)
     for folder in (settings.backups, settings.aside):
         tidy(folder)
-    _clear(settings.scratch)
+    shutil.rmtree(settings.scratch, ignore_errors=True)
 
 
-def _clear(folder: Path) -> None:
-    for locks in folder.glob("*/locks"):  # dbt outlives a killed parent, and goes on writing here
-        with dbt_lock(locks):
-            pass
-    shutil.rmtree(folder, ignore_errors=True)
+def _require_no_dbt(lock: FileLock, patient: bool) -> None:
+    """Return once no dbt works in a scratch folder: it outlives a killed parent, and goes on."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not patient:
+            raise
+        log.warning("Waiting for the dbt of a process that was killed.")
+        lock.acquire(poll_interval=POLL_SECONDS)
+    lock.release()

@@ -49,9 +49,11 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     if isinstance(error, DBAPIError):
-        return f"The database says: {error.orig}. What was committed before is kept."
-    if isinstance(error, sqlite3.Error):
-        return f"The database says: {error}. What was committed before is kept."
+        error = error.orig if isinstance(error.orig, Exception) else error
+    if isinstance(error, sqlite3.Error | DBAPIError):
+        # SQLite does not always say "disk is full" where it is.
+        hint = " The disk may be full." if "disk I/O error" in str(error) else ""
+        return f"The database says: {error}.{hint} What was committed before is kept."
     return None
 
 

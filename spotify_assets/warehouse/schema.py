@@ -97,6 +97,8 @@ def upgrade(path: Path) -> None:
         connection.connection.cursor().execute("pragma foreign_keys = off")
         with connection.begin():
             found = revision(connection)
+            if found == HEAD:
+                return
             config.attributes["connection"] = connection
             if found is not None:
                 _require_known(path, found)

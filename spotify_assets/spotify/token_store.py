@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
+from spotify_assets import database
+
 LATEST_END = 10**11  # seconds since 1970: the year 5138
 LONGEST_NAME = 100  # bytes; file systems end at 255, and the suffixes come on top
 
@@ -70,7 +72,7 @@ class TokenStore:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _fsync_folder(self._folder)
+        database.sync(self._folder)
 
     def lock(self, account_id: str, timeout: float = -1) -> FileLock:
         """A lock between processes on this account's token, freed by the holder's death.
@@ -98,13 +100,3 @@ class TokenStore:
             # Some file systems take Mira and mira for one file, and none takes long names.
             name = hashlib.sha256(account_id.encode()).hexdigest()
         return self._folder / f"{name}.json"
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there, and NTFS journals the rename
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from spotify_assets.warehouse.backups.archive import check_archive, unpack
 from spotify_assets.warehouse.backups.digests import digests
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup
+from spotify_assets.warehouse.backups.making import KEPT
 from spotify_assets.warehouse.backups.manifest import FILES, Contents, PackedFile
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -53,7 +54,8 @@ def open_backup(backup: Backup, folder: Path) -> Contents:
     for file, packed in contents.files.items():
         fault = _fault(folder / file, packed, contents.schema_revision)
         if fault:
-            raise BackupError(f"{name}: {file} in it {fault}")
+            words = "".join(each if each.isprintable() else " " for each in fault)
+            raise BackupError(f"{name}: {file} in it {words}")  # names in it may be anything
     if FILES[0] not in contents.files:  # made before the first load
         Warehouse(folder / FILES[0]).writer()
     return contents
@@ -61,16 +63,14 @@ def open_backup(backup: Backup, folder: Path) -> Contents:
 
 def _fault(path: Path, packed: PackedFile, revision: str | None) -> str | None:
     """What is wrong with a database, or None: then it is of today's schema."""
-    fault = database.fault(path)
+    fault = _damage(path)
     if fault:
-        return f"is damaged. SQLite says: {fault}"
+        return fault
     try:
-        with closing(sqlite3.connect(path)) as connection:
-            acting = connection.execute(f"{DECLARED} where {ACTING}").fetchone()
-        if acting:
-            return f"holds the {acting[0]} {acting[1]!r}, which spotify-assets never makes"
-        found = digests(path, packed.tables)
-        wrong = sorted(table for table in packed.tables if found.get(table) != packed.tables[table])
+        # All of ours, also what the manifest is silent about: reading them finds what is no text.
+        found = digests(path, {*KEPT[path.name], *packed.tables})
+        said = packed.tables
+        wrong = sorted(name for name in {*said, *found} if found.get(name) != said.get(name))
         if wrong:
             return f"does not hold what its manifest says: {', '.join(wrong)}"
         if path.name == FILES[0]:
@@ -81,9 +81,33 @@ def _fault(path: Path, packed: PackedFile, revision: str | None) -> str | None:
         else:
             state_metadata.create_all(database.writer(path))  # what an older version lacks
         changed = _declared_otherwise(path)
-    except (BackupError, schema.SchemaError, SQLAlchemyError, sqlite3.Error) as error:
+    except (
+        BackupError,
+        schema.SchemaError,
+        SQLAlchemyError,
+        sqlite3.Error,
+        UnicodeDecodeError,
+    ) as error:
         return f"cannot be used: {getattr(error, 'orig', error)}"
     return f"declares {changed[0]!r} otherwise than spotify-assets does" if changed else None
+
+
+def _damage(path: Path) -> str | None:
+    try:
+        # Not by `database.fault`: SQLite (3.40) verifies no CHECK where it may only read.
+        with closing(sqlite3.connect(path)) as connection:
+            (verdict,) = connection.execute("pragma integrity_check(1)").fetchone()
+            acting = connection.execute(f"{DECLARED} where {ACTING}").fetchone()
+            orphan = connection.execute("pragma foreign_key_check").fetchone()
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # it names what it stumbled over
+        return f"is damaged. SQLite says: {error}"
+    if verdict != "ok":
+        return f"is damaged. SQLite says: {verdict}"
+    if acting:
+        return f"holds the {acting[0]} {acting[1]!r}, which spotify-assets never makes"
+    if orphan:
+        return f"is damaged: row {orphan[1]} of {orphan[0]} refers to no row of {orphan[2]}"
+    return None
 
 
 def _declared_otherwise(path: Path) -> list[str]:

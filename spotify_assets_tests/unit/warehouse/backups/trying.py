@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def refusal(settings: Settings, name: str) -> str:
 
 def assert_accepted(settings: Settings, name: str, rows: dict[str, Any]) -> None:
     """A backup can be restored beside, and the databases hold these rows then."""
-    beside = settings.data.parent / f"beside-{name}"
+    beside = Path(mkdtemp(dir=settings.data.parent))
     restoring.restore_beside(settings, restoring.find(settings, name), beside)
     assert rows_of(beside) == rows
 
@@ -56,6 +57,7 @@ def rows_of(data: Path) -> dict[str, Any]:
         with closing(sqlite3.connect(f"{(data / file).as_uri()}?mode=ro", uri=True)) as connection:
             tables = connection.execute("select name from sqlite_master where type = 'table'")
             for (table,) in tables.fetchall():
-                found = connection.execute(f'select * from "{table}"').fetchall()
+                quoted = table.replace('"', '""')
+                found = connection.execute(f'select * from "{quoted}"').fetchall()
                 rows[f"{file} {table}"] = sorted(found, key=repr)
     return rows

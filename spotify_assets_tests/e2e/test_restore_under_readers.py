@@ -124,7 +124,7 @@ def test_a_dagster_that_runs_goes_on_from_what_was_restored_without_a_restart(
         warehouse = Warehouse(user.settings.warehouse_path)
 
         def newest_modelled() -> str:
-            query = text("select max(played_at) from fct_plays")
+            query = text("select max(ended_at) from fct_plays")
             return str(warehouse.read(query)[0][0])
 
         def assert_that_the_next_play_arrives() -> None:

@@ -43,8 +43,8 @@ def refresh(as_json: bool) -> None:
     for look in done.looks:
         if look.error:
             click.echo(f"Error: {look.account_id}: {look.error}", err=True)
-    if done.failures:
-        reasons = "; ".join(done.failures)
+    if done.failures or (not done.succeeded and not any(look.error for look in done.looks)):
+        reasons = "; ".join(done.failures) or "Dagster could not keep why; the disk may be full."
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
     if not done.succeeded or any(look.error for look in done.looks):
         sys.exit(1)

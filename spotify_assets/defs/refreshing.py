@@ -168,15 +168,16 @@ def _printing_to(log_file: Path) -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
     descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Objects of their own, too: what they cannot write to a full disk would come out afterwards.
+    log = open(descriptor, "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115
     try:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        yield
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):  # a full disk: the descriptors go back all the same
-                stream.flush()
         for target, source in enumerate(kept, start=1):
             os.dup2(source, target)
             os.close(source)
-        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            log.close()

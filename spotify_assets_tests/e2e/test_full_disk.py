@@ -70,10 +70,9 @@ class Ballast:
 
     def leave(self, free: int) -> None:
         self.drop()
-        fill = shutil.disk_usage(self._disk).free - free
-        with self._file.open("wb") as file:
-            file.write(bytes(fill))
-        assert shutil.disk_usage(self._disk).free <= free
+        while (more := shutil.disk_usage(self._disk).free - free) > 0:
+            with self._file.open("ab") as file:
+                file.write(bytes(more))
 
     def drop(self) -> None:
         self._file.unlink(missing_ok=True)

@@ -93,11 +93,12 @@ def publish(source: Path, target: Path) -> None:
     """
     try:
         with (
-            closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as copied,
+            closing(sqlite3.connect(source)) as copied,
             closing(sqlite3.connect(target, timeout=BUSY_TIMEOUT_SECONDS)) as live,
         ):
             _use_wal(live)
             live.execute("pragma synchronous = full")
+            _use_page_size_of(live, copied)
             copied.backup(live, progress=_stay_interruptible)
             # All of it went through the WAL, which would stay that large; a reader may keep it.
             live.execute(f"pragma busy_timeout = {CHECKPOINT_SECONDS * 1000}")
@@ -113,7 +114,7 @@ def fault(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
             (verdict,) = database.execute("pragma integrity_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # its own words may be damaged, too
         return str(error)
     return None if verdict == "ok" else " ".join(str(verdict).split())
 
@@ -132,6 +133,14 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _use_page_size_of(live: sqlite3.Connection, copied: sqlite3.Connection) -> None:
+    (wanted,), (present,) = (each.execute("pragma page_size").fetchone() for each in (live, copied))
+    if wanted != present:  # an owner may have chosen another, which a WAL does not let go
+        copied.execute("pragma journal_mode = delete")
+        copied.execute(f"pragma page_size = {wanted}")
+        copied.execute("vacuum")
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from spotify_assets import database, times
 from spotify_assets.settings import Settings
-from spotify_assets.warehouse import schema
 from spotify_assets.warehouse.backups.digests import digest
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
@@ -88,7 +87,6 @@ def _try(settings: Settings, backup: Backup, opened: Settings) -> str | None:
     """What is wrong with a backup, or None."""
     try:
         open_backup(backup, opened.data)
-        schema.upgrade(opened.warehouse_path)
     except BackupError as error:
         return str(error)
     differing = _differing(settings.warehouse_path, opened.warehouse_path)

@@ -4,6 +4,7 @@ Everything is done in a scratch folder and published in one step, so a kill leav
 warehouse or the restored one, whole.
 """
 
+import json
 import re
 import shutil
 import sqlite3
@@ -17,8 +18,9 @@ from sqlalchemy.exc import DatabaseError
 
 from spotify_assets import database, times
 from spotify_assets.settings import Settings
+from spotify_assets.spotify import recently_played
+from spotify_assets.spotify.errors import SpotifyError
 from spotify_assets.spotify.state import State
-from spotify_assets.warehouse import schema
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in, look_at, newest_backup
 from spotify_assets.warehouse.backups.making import make
@@ -139,7 +141,7 @@ def restore(settings: Settings, backup: Backup) -> Restored:
     with writing(settings.locks, "a restore"), scratch(settings, "a restore") as room:
         opened = replace(settings, data=room / "restored")
         contents = open_backup(backup, opened.data)
-        schema.upgrade(opened.warehouse_path)
+        _require_readable_pages(settings, opened, backup.archive.name)
         aside = _set_aside(settings, room / "present")
         _restore_state(settings, opened.state_path)
         _record(opened, backup, contents)
@@ -169,7 +171,6 @@ def restore_beside(settings: Settings, backup: Backup, folder: Path) -> Contents
         raise BackupError(f"{folder} is there already and not empty. Choose another folder.")
     with scratch(settings, "a restore") as room:
         contents = open_backup(backup, room / "restored")
-        schema.upgrade(room / "restored" / FILES[0])
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in sorted((room / "restored").iterdir()):
             shutil.move(file, folder / file.name)
@@ -216,6 +217,26 @@ def _set_aside_as_it_is(settings: Settings, room: Path) -> Path:
         shutil.copyfile(path, damaged / path.name)
     settings.aside.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(shutil.move(damaged, settings.aside))
+
+
+def _require_readable_pages(settings: Settings, opened: Settings, name: str) -> None:
+    """Look through the landed pages that would come: one that is none would stop every refresh.
+
+    Raises:
+        BackupError: there is one.
+    """
+    copy = State(opened.state_path)
+    try:
+        here = set(State(settings.state_path).page_ids())
+    except DatabaseError:  # damaged, and replaced as a whole
+        here = set()
+    for page_id in copy.page_ids():
+        page = None if page_id in here else copy.page(page_id)
+        try:
+            if page is not None:
+                recently_played.check_answer(json.loads(page.body))
+        except (ValueError, RecursionError, SpotifyError):
+            raise BackupError(f"{name}: {FILES[1]} in it holds a page that is none.") from None
 
 
 def _restore_state(settings: Settings, copy: Path) -> None:

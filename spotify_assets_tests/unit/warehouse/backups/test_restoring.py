@@ -172,6 +172,37 @@ def test_damaged_databases_are_kept_as_they_are_and_replaced(
     assert (done.aside / "state.db").exists()
 
 
+@pytest.mark.parametrize("body", ["not json", "[]", "null", '{"items": 5}', "[" * 100_000])
+def test_a_landed_page_that_is_none_is_refused_before_anything_is_changed(
+    listener: Settings, body: str
+) -> None:
+    with closing(sqlite3.connect(listener.state_path)) as connection:
+        connection.execute("update landed_pages set body = ?, page_id = 'x'", (body,))
+        connection.commit()
+    backup = made(listener)
+    with closing(sqlite3.connect(listener.state_path)) as connection:
+        connection.execute("delete from landed_pages")
+        connection.commit()
+    with pytest.raises(BackupError, match="holds a page that is none"):
+        restoring.restore(listener, backup)
+    assert State(listener.state_path).page_ids() == []
+    assert not listener.aside.exists()
+
+
+def test_a_warehouse_whose_owner_chose_another_page_size_is_restored_and_keeps_it(
+    listener: Settings,
+) -> None:
+    before = raw(listener)
+    with closing(sqlite3.connect(listener.warehouse_path)) as connection:
+        for statement in ("journal_mode = delete", "page_size = 8192"):
+            connection.execute(f"pragma {statement}")
+        connection.execute("vacuum")
+    restoring.restore(listener, newest(listener))
+    with closing(sqlite3.connect(listener.warehouse_path)) as connection:
+        assert connection.execute("pragma page_size").fetchone() == (8192,)
+    assert raw(listener) == before
+
+
 @pytest.mark.parametrize("revision", ["0001", "0002", "0002_over_0001"])
 def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored_beside(
     settings: Settings, tmp_path: Path, revision: str

@@ -48,7 +48,8 @@ def main() -> None:
             "import click, cronsim, dotenv, oauthlib.oauth2, requests, rich, sqlalchemy",
         ],
     )
-    subprocess.run([python, "-m", "benchmarks.idle_tick"], check=True)
+    for module in ("idle_tick", "backups"):
+        subprocess.run([python, "-m", f"benchmarks.{module}"], check=True)
 
 
 def compare(title: str, ours: list[str], other: list[str], at_most: float | None = None) -> None:

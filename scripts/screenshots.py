@@ -20,7 +20,8 @@ IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PORT = 3911
 URL = f"http://127.0.0.1:{PORT}"
 READY_SECONDS = 120
-EXPANDED = "expanded=global%40global%3Araw%2Cglobal%40global%3Astaging%2Cglobal%40global%3Amarts"
+GROUPS = ("raw", "staging", "marts", "operations")
+EXPANDED = "expanded=" + "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
 
 
 def main() -> None:
@@ -28,13 +29,18 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with demo_ui(), browser_page() as page:
         page.goto(f"{URL}/asset-groups?{EXPANDED}")
-        page.get_by_text("mart_top_tracks").last.wait_for()
+        page.get_by_text("fct_plays").last.wait_for(timeout=90_000)
         page.wait_for_timeout(4000)  # until the layout has settled and the live state is there
         page.screenshot(path=IMAGES / "lineage.png")
         page.goto(f"{URL}/assets/raw/recently_played?view=events")
         page.get_by_text("rows_loaded").first.wait_for()
         page.wait_for_timeout(1000)
         page.screenshot(path=IMAGES / "accounting.png")
+        page.goto(f"{URL}/assets/backups?view=checks")
+        page.get_by_text("restore_drill").first.click()
+        page.get_by_text("modelled").first.wait_for()
+        page.wait_for_timeout(1000)
+        page.screenshot(path=IMAGES / "drill.png")
         page.goto(f"{URL}/automation")
         page.get_by_text("recently_played_sensor").first.wait_for()
         page.wait_for_timeout(2000)

@@ -10,6 +10,7 @@ so there is "no known loss", never "complete".
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, groupby, pairwise
 from operator import itemgetter
@@ -83,13 +84,45 @@ def _newest_known(connection: Connection, load_id: int, account_id: str) -> str 
     return max(filter(None, ends), default=None)
 
 
-def record_lost(connection: Connection, load_id: int, account_id: str, lost: Sequence[str]) -> None:
-    """Open gaps where plays were known that a restored backup does not hold.
+@dataclass(frozen=True)
+class OpenGap:
+    """A part of a gap that no page has closed: a row of `open_gaps`, without whose it is."""
+
+    open_from: str
+    open_to: str
+    max_lost_plays: int
+    spacing_ms: int
+    cause: str | None
+
+
+def record_lost(
+    connection: Connection,
+    load_id: int,
+    account_id: str,
+    lost: Sequence[str],
+    still_open: Sequence[OpenGap],
+) -> None:
+    """Open gaps where plays were known, or known to be missing, that a restored backup is without.
 
     Args:
         load_id: the restore's own load.
-        lost: the ends of these plays, as UTC text.
+        lost: the ends of plays that were here and are not in the backup, as UTC text.
+        still_open: the gaps that were open here; the backup may not know of them.
     """
+    pieces = _pieces(connection, account_id)
+    for gap in still_open:
+        if not _is_in(pieces, gap.open_from, gap.open_to):
+            connection.execute(
+                insert(coverage_gaps).values(
+                    account_id=account_id,
+                    gap_from=gap.open_from,
+                    gap_to=gap.open_to,
+                    max_lost_plays=gap.max_lost_plays,
+                    spacing_ms=gap.spacing_ms,
+                    cause=gap.cause,
+                    load_id=load_id,
+                )
+            )
     if not lost:
         return
     plays = raw_recently_played.c
@@ -98,7 +131,7 @@ def record_lost(connection: Connection, load_id: int, account_id: str, lost: Seq
     ).scalars()
     ends = sorted([(end, False) for end in kept] + [(end, True) for end in set(lost)])
     runs = [(gone, [end for end, _ in run]) for gone, run in groupby(ends, key=itemgetter(1))]
-    pieces = connection.execute(select(open_gaps).where(open_gaps.c.account_id == account_id)).all()
+    pieces = _pieces(connection, account_id)
     restore = _last_restore(connection)
     for number, (is_lost, run) in enumerate(runs):
         if not is_lost:
@@ -107,7 +140,7 @@ def record_lost(connection: Connection, load_id: int, account_id: str, lost: Seq
         before = runs[number - 1][1][-1] if number else None
         after = runs[number + 1][1][0] if number + 1 < len(runs) else None
         gap_from, gap_to = before or run[0], after or run[-1]
-        if any(piece.open_from <= gap_from and gap_to <= piece.open_to for piece in pieces):
+        if _is_in(pieces, gap_from, gap_to):
             continue
         _open(
             connection,
@@ -119,6 +152,14 @@ def record_lost(connection: Connection, load_id: int, account_id: str, lost: Seq
             lost_at_edges=(before is None) + (after is None),
             at_least=len(run),
         )
+
+
+def _pieces(connection: Connection, account_id: str) -> Sequence[Row[Any]]:
+    return connection.execute(select(open_gaps).where(open_gaps.c.account_id == account_id)).all()
+
+
+def _is_in(pieces: Sequence[Row[Any]], gap_from: str, gap_to: str) -> bool:
+    return any(piece.open_from <= gap_from and gap_to <= piece.open_to for piece in pieces)
 
 
 def _last_restore(connection: Connection) -> Row[Any] | None:

@@ -34,6 +34,7 @@ class Load:
         listed: of a page, the ends of all plays that can be true, as UTC text, ascending.
         blind_because: why there was no look for long before the page.
         lost: of a restore, the ends of the plays that were known and are not here any more.
+        still_open: of a restore, the gaps that were open before it.
     """
 
     source: str
@@ -49,14 +50,26 @@ class Load:
     listed: tuple[str, ...] = ()
     blind_because: str | None = None
     lost: tuple[str, ...] = ()
+    still_open: tuple[coverage.OpenGap, ...] = ()
 
     @classmethod
-    def of_restore(cls, account_id: str, lost: Iterable[str]) -> "Load":
+    def of_restore(
+        cls, account_id: str, lost: Iterable[str], still_open: Iterable[coverage.OpenGap] = ()
+    ) -> "Load":
         """The load of no rows that says what a restore lost."""
         import pandas as pd
 
         rows = pd.DataFrame()
-        return cls(RESTORE, account_id, None, 0, rows, rows, lost=tuple(sorted(lost)))
+        return cls(
+            source=RESTORE,
+            account_id=account_id,
+            page_id=None,
+            rows_read=0,
+            accepted=rows,
+            rejected=rows,
+            lost=tuple(sorted(lost)),
+            still_open=tuple(still_open),
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
         _insert_rejected(connection, load, load_id)
         _release_accepted(connection, load, load_id)
         coverage.judge(connection, load_id, load.account_id, load.listed, load.blind_because)
-        coverage.record_lost(connection, load_id, load.account_id, load.lost)
+        coverage.record_lost(connection, load_id, load.account_id, load.lost, load.still_open)
         receipt = Receipt(
             rows_read=load.rows_read,
             rows_loaded=rows_loaded,

@@ -165,8 +165,21 @@ def test_days_are_read_as_numbers_and_have_defaults() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["7", "last", "last=", "last=-1", "last=1.5", "last=1,daily=2", "yearly=1", "last=1 last=2"]
-    + ["last=0", "last=0 daily=0", "last=99999", "last=1 daily", "xlast=1"],
+    [
+        "7",
+        "last",
+        "last=",
+        "last=-1",
+        "last=1.5",
+        "last=1,daily=2",
+        "yearly=1",
+        "last=1 last=2",
+        "last=0",
+        "last=0 daily=0",
+        "last=99999",
+        "last=1 daily",
+        "xlast=1",
+    ],
 )
 def test_what_does_not_say_which_backups_stay_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="SPOTIFY_KEEP_BACKUPS is .*: it is written as in"):

@@ -7,9 +7,9 @@ warehouse or the restored one, whole.
 import json
 import re
 import shutil
-import sqlite3
 from collections import defaultdict
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from spotify_assets.warehouse.backups.making import make
 from spotify_assets.warehouse.backups.manifest import FILES, SUFFIX, Contents, manifest_path
 from spotify_assets.warehouse.backups.opening import open_backup
 from spotify_assets.warehouse.backups.scratch import scratch
+from spotify_assets.warehouse.coverage import OpenGap
 from spotify_assets.warehouse.dbt_command import run_models
 from spotify_assets.warehouse.loading import Load, Receipt, write_load
 from spotify_assets.warehouse.lock import writing
@@ -34,6 +35,7 @@ from spotify_assets.warehouse.pending import undrained_pages
 from spotify_assets.warehouse.tables import (
     loads,
     model_watermarks,
+    open_gaps,
     raw_recently_played,
     restores,
 )
@@ -147,8 +149,10 @@ def restore(settings: Settings, backup: Backup) -> Restored:
         _record(opened, backup, contents)
         receipts = _replay_pages(settings, opened)
         lost = _lost_plays(settings.warehouse_path, opened.warehouse_path)
-        for account_id, ends in (lost or {}).items():
-            _write(opened, Load.of_restore(account_id, ends))
+        gaps = _open_gaps(settings.warehouse_path)
+        for account_id in sorted((lost or {}).keys() | gaps.keys()):
+            known = (lost or {}).get(account_id, []), gaps.get(account_id, [])
+            _write(opened, Load.of_restore(account_id, *known))
         fix_zones(Warehouse(opened.warehouse_path).writer(), settings.timezone)
         fault = run_models(opened, "run", "--full-refresh")
         database.publish(opened.warehouse_path, settings.warehouse_path)
@@ -283,15 +287,37 @@ def _lost_plays(live: Path, restored: Path) -> dict[str, list[str]] | None:
     None where the first one cannot be read.
     """
     lost: defaultdict[str, list[str]] = defaultdict(list)
+    keys = select(raw_recently_played.c.row_key).order_by(raw_recently_played.c.row_key)
+    play = select(raw_recently_played.c.account_id, raw_recently_played.c.played_at)
     try:
-        with closing(sqlite3.connect(restored.as_uri(), uri=True)) as connection:
-            connection.execute("attach ? as live", (f"{live.as_uri()}?mode=ro",))
-            rows = connection.execute(
-                "select account_id, played_at from live.raw_recently_played"
-                " where row_key not in (select row_key from main.raw_recently_played)"
-            )
-            for account_id, played_at in rows:
-                lost[account_id].append(played_at)
-    except sqlite3.Error:
+        # Not by `attach`: dbt's views name the database main, and in an attached one none works.
+        with database.reader(live).begin() as here, database.reader(restored).begin() as there:
+            ours: Iterator[str] = here.execute(keys).scalars()
+            theirs: Iterator[str] = there.execute(keys).scalars()
+            for key in _missing(ours, theirs):
+                where = raw_recently_played.c.row_key == key
+                row = here.execute(play.where(where)).one()
+                lost[row.account_id].append(row.played_at)
+    except DatabaseError:
         return None
     return dict(lost)
+
+
+def _missing(ours: Iterator[str], theirs: Iterator[str]) -> Iterator[str]:
+    """What is in the first and not in the second, both ascending."""
+    other = next(theirs, None)
+    for key in ours:
+        while other is not None and other < key:
+            other = next(theirs, None)
+        if other != key:
+            yield key
+
+
+def _open_gaps(live: Path) -> dict[str, list[OpenGap]]:
+    """The gaps that are open in a warehouse, by account; none where it cannot be read."""
+    gaps: defaultdict[str, list[OpenGap]] = defaultdict(list)
+    names = OpenGap.__dataclass_fields__
+    with suppress(DatabaseError):  # damaged, or of the first schema
+        for row in Warehouse(live).read(select(open_gaps)):
+            gaps[row.account_id].append(OpenGap(*(row._mapping[name] for name in names)))
+    return dict(gaps)

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 
 from spotify_assets import times
 from spotify_assets.spotify.state import LandedPage
+from spotify_assets.warehouse.coverage import OpenGap
 from spotify_assets.warehouse.draining import load_of
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.tables import coverage_gaps, open_gaps, raw_recently_played, restores
@@ -156,6 +157,21 @@ def test_a_page_after_a_restore_blames_it_for_the_gap_and_the_page_after_that_do
         f"a backup of {MADE_AT} was restored, and what came after it was not kept",
         "nobody looked",
     ]
+
+
+def test_gaps_that_were_open_before_a_restore_are_open_after_it_and_none_is_told_twice(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    look(3000, 3300)
+    restore(warehouse)
+    known = OpenGap(at(600), at(3000), 79, 30_000, "nobody looked")
+    forgotten = OpenGap(at(3300), at(4000), 7, 30_000, "nobody looked")
+    load = Load.of_restore("mira", [], [known, forgotten])
+    write_load(warehouse.writer(), raw_recently_played, load)
+    assert gaps(warehouse) == [(at(600), at(3000), 79), (at(3300), at(4000), 7)]
+    look(4000, 4300)
+    assert len(gaps(warehouse)) == 2
 
 
 def test_the_accounting_of_a_restore_is_a_load_of_no_rows(

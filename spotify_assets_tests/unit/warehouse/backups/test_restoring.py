@@ -126,6 +126,11 @@ def test_what_neither_the_backup_nor_a_page_holds_is_counted_and_a_gap(
     assert gap.open_from == backup.contents.newest_play
     assert gap.max_lost_plays >= (done.lost_plays or 0)
     assert gap.cause.startswith(f"a backup of {backup.contents.made_at} was restored")
+    # Once more, as after a kill: what the first one found out is not forgotten.
+    again = restoring.restore(listener, backup)
+    assert again.lost_plays == 0
+    (still,) = Warehouse(listener.warehouse_path).read(select(open_gaps))
+    assert still[2:] == gap[2:]
     days = contents(listener.warehouse_path)["mart_coverage"]
     assert any("plays may be missing" in repr(day) for day in days)
 

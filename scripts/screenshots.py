@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PORT = 3911
 URL = f"http://127.0.0.1:{PORT}"
 READY_SECONDS = 120
+SIZE = ViewportSize(width=1800, height=800)
 GROUPS = ("raw", "staging", "marts", "operations")
 EXPANDED = "expanded=" + "%2C".join(f"global%40global%3A{group}" for group in GROUPS)
 
@@ -28,10 +29,12 @@ def main() -> None:
     """Start the demo with its UI, take the pictures, end it."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with demo_ui(), browser_page() as page:
+        page.set_viewport_size({"width": 2400, "height": 1400})
         page.goto(f"{URL}/asset-groups?{EXPANDED}")
         page.get_by_text("fct_plays").last.wait_for(timeout=90_000)
         page.wait_for_timeout(4000)  # until the layout has settled and the live state is there
         page.screenshot(path=IMAGES / "lineage.png")
+        page.set_viewport_size(SIZE)
         page.goto(f"{URL}/assets/raw/recently_played?view=events")
         page.get_by_text("rows_loaded").first.wait_for()
         page.wait_for_timeout(1000)
@@ -69,7 +72,7 @@ def browser_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser.new_page(viewport={"width": 1800, "height": 800})
+        yield browser.new_page(viewport=SIZE)
         browser.close()
 
 

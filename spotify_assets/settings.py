@@ -234,7 +234,7 @@ def _keep_backups(name: str, text: str) -> KeepBackups:
     if len(numbers) != len(words) or not any(numbers.values()):
         raise SettingsError(
             f"{name} is {text!r}: it is written as in {str(KeepBackups())!r}, and what is left out "
-            "counts as 0."
+            "counts as 0. At least one must stay."
         )
     return KeepBackups(**{**dict.fromkeys(vars(KeepBackups()), 0), **numbers})
 

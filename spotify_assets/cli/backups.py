@@ -93,6 +93,8 @@ def restore(name: str | None, folder: Path | None, yes: bool, as_json: bool) -> 
     from spotify_assets.warehouse.backups.folder import backups_in
 
     settings = Settings.load()
+    if as_json and folder is None and not yes:
+        raise click.UsageError("--json asks nothing, so it needs --yes, or --to.")
     if not as_json:
         show_backups(backups_in(settings.backups), settings.timezone)
     chosen = restoring.find(settings, name)
@@ -106,13 +108,15 @@ def restore(name: str | None, folder: Path | None, yes: bool, as_json: bool) -> 
         return
     if not yes:
         show_plan(restoring.plan(settings, chosen), settings.timezone)
-        click.confirm("Restore it?", abort=True, err=as_json)
+        if not click.confirm("Restore it?"):
+            raise click.ClickException("nothing was changed.")
     with working("Checking, keeping the present data aside, restoring, modelling"):
         done = restoring.restore(settings, chosen)
     if as_json:
         click.echo(json.dumps(_restored_as_json(chosen, done)))
     else:
         show_restored(chosen, done)
+        _show_missing_logins(settings)
     if done.models_fault:
         raise click.ClickException(
             "the plays are restored, and the models could not be rebuilt. "
@@ -128,7 +132,7 @@ def _restored_as_json(chosen: "Backup", done: "Restored") -> dict[str, object]:
         **asdict(sum(done.receipts.values(), Receipt())),
         "archive": str(chosen.archive),
         "made_at": done.contents.made_at,
-        "plays": done.contents.plays,
+        "plays": done.plays,
         "lost_plays": done.lost_plays,
         "aside": str(done.aside) if done.aside else None,
         "models_rebuilt": done.models_fault is None,
@@ -141,19 +145,20 @@ def show_backups(backups: "Sequence[Backup]", zone: str) -> None:
     from spotify_assets.warehouse.backups.manifest import SUFFIX
 
     good = [each.manifest for each in backups if each.manifest]
-    show_table(
-        ("Made", "Plays", "MB", "Backup"),
-        (
+    if good:
+        show_table(
+            ("Made", "Plays", "MB", "Backup"),
             (
-                times.local(manifest.contents.made_at, zone)[:16],
-                f"{manifest.contents.plays:,}",
-                megabytes(manifest.archive_size),
-                manifest.archive.removesuffix(SUFFIX),
-            )
-            for manifest in good[:BACKUPS_SHOWN]
-        ),
-        whole=("Made", "Plays", "MB", "Backup"),
-    )
+                (
+                    times.local(manifest.contents.made_at, zone)[:16],
+                    f"{manifest.contents.plays:,}",
+                    megabytes(manifest.archive_size),
+                    manifest.archive.removesuffix(SUFFIX),
+                )
+                for manifest in good[:BACKUPS_SHOWN]
+            ),
+            whole=("Made", "Plays", "MB", "Backup"),
+        )
     if len(good) > BACKUPS_SHOWN:
         click.echo(f"… and {len(good) - BACKUPS_SHOWN} older")
     for each in backups:
@@ -172,8 +177,9 @@ def show_plan(plan: "Plan", zone: str) -> None:
 
     now = "nothing that can be read"
     if plan.plays is not None:
-        now = holding(plan.plays, plan.newest_play) + " (will be kept aside)"
-    click.echo(f"\nTo restore: {plan.backup.archive.name}, made {made_at}")
+        now = holding(plan.plays, plan.newest_play) + " (kept aside)"
+    click.echo(f"\nTo restore: {plan.backup.archive.name}")
+    click.echo(f"  made:           {made_at}")
     click.echo(f"  now here:       {now}")
     click.echo(f"  in the backup:  {holding(contents.plays, contents.newest_play)}")
     if plan.loads_after or plan.pages_after:
@@ -187,11 +193,12 @@ def show_restored(chosen: "Backup", done: "Restored") -> None:
     """What a restore came to."""
     from spotify_assets.warehouse.loading import Receipt
 
-    click.echo(f"Restored {done.contents.plays:,} plays of {chosen.archive.name}.")
+    click.echo(f"Restored {chosen.archive.name}")
     if done.receipts:
-        click.echo("What landed since then was loaded again:")
+        click.echo("Answers of Spotify's that it had not loaded:")
         for account, receipt in done.receipts.items():
             click.echo(f"  {printable(account)}: {receipt}")
+        click.echo(str(sum(done.receipts.values(), Receipt())))
     if done.lost_plays:
         click.secho(
             f"{done.lost_plays:,} plays that were here are in neither; the gaps say where.",
@@ -199,4 +206,19 @@ def show_restored(chosen: "Backup", done: "Restored") -> None:
         )
     if done.aside:
         click.echo(f"What was here before: {done.aside}")
-    click.echo(str(sum(done.receipts.values(), Receipt())))
+        if done.aside.is_file():
+            click.echo(f"  to undo: spotify-assets restore {done.aside}")
+    models = "" if done.models_fault else ", and the models are of them"
+    click.echo(f"{done.plays:,} plays are here now{models}.")
+
+
+def _show_missing_logins(settings: Settings) -> None:
+    """Say who has to log in: no login is in a backup."""
+    from spotify_assets.spotify.state import State
+    from spotify_assets.spotify.token_store import TokenStore
+
+    store = TokenStore(settings.tokens)
+    accounts = [account.account_id for account in State(settings.state_path).accounts()]
+    without = [printable(name) for name in accounts if store.load(name) is None]
+    if without:
+        click.echo(f"No login is in a backup. Next: spotify-assets login ({', '.join(without)})")

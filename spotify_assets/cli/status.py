@@ -100,11 +100,13 @@ def _backup_lines(found: "Standing", zone: str) -> list[str]:
     if drill:
         tried = f"{_short(drill.drilled_at, zone)}, {'FAILED' if drill.fault else 'passed'}"
     lines = [f"Last backup: {_short(found.last_backup_at, zone)}; last restore drill: {tried}"]
-    in_none = f"{found.plays_in_no_backup:,} plays are in no backup"
-    if found.backups_are_elsewhere:
-        lines.append(f"If this disk died now: {in_none}")
-    elif found.last_backup_at:
-        lines.append(f"If this disk died now: {in_none}; copy the backups elsewhere")
+    plays = found.plays_in_no_backup
+    in_none = f"{plays:,} {'play is' if plays == 1 else 'plays are'} in no backup"
+    if found.last_backup_at is None:
+        advice = "; make one: spotify-assets backup" if plays else ""
+    else:
+        advice = "" if found.backups_are_elsewhere else "; copy the backups elsewhere"
+    lines.append(f"If this disk died now: {in_none}{advice}")
     return lines
 
 

@@ -29,11 +29,11 @@ class Standing:
         has_news: one of these holds a play that is not known yet.
         models_are_behind: a load is in raw and not in every model.
         daemon_is_running: whether schedules and sensors tick; `next_ticks` holds only then.
-            last_backup_at: when the newest backup was made; its archive is not read for this.
+            last_backup_at: when the newest backup was made; of its archive only the size is read.
         plays_in_no_backup: rows that were loaded after it.
         backups_are_elsewhere: the backups lie on another disk than the data.
         last_drill: the last time that a backup was tried out.
-        last_backup_at: when the newest backup was made; its archive is not read for this.
+        last_backup_at: when the newest backup was made; of its archive only the size is read.
         plays_in_no_backup: rows that were loaded after it.
         backups_are_elsewhere: the backups lie on another disk than the data.
         last_drill: the last time that a backup was tried out.

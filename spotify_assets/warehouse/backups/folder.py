@@ -58,12 +58,11 @@ def look_at(archive: Path, *, whole: bool = True) -> Backup:
     """A backup with what is wrong with it.
 
     Args:
-        whole: read the archive, too. Without, it takes a millisecond and is not known to be good.
+        whole: read all of the archive. Without, only its size is looked at, in a millisecond.
     """
     try:
         manifest = read_manifest(archive)
-        if whole:
-            check_archive(archive, manifest)
+        check_archive(archive, manifest, whole=whole)
     except BackupError as error:
         return Backup(archive, None, str(error))
     return Backup(archive, manifest, None)

@@ -83,6 +83,11 @@ def make(settings: Settings, room: Path, into: Path) -> Backup | None:
     copies = [_copied(source, room) for source in sources if source.exists()]
     if not copies:
         return None
+    if into.is_symlink() and not into.exists():
+        raise BackupError(
+            f"{into} is a link to {into.readlink()}, which is not there. Mount the disk of the "
+            "backups, or remove the link."
+        )
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = backup_folder.next_number(into)
     partial = backup_folder.partial_archive(into, number)

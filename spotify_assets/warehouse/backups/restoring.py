@@ -42,8 +42,6 @@ from spotify_assets.warehouse.tables import (
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
 
-NAMES_SHOWN = 5
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -71,6 +69,7 @@ class Restored:
         contents: of the backup.
         aside: where the present data were kept: an archive, or a folder of damaged files. None
             where there were none.
+        plays: how many are here now.
         receipts: of the landed pages that came again, by account.
         lost_plays: plays of the present warehouse that neither the backup nor a page holds; gaps
             say where. None where it could not be read.
@@ -79,6 +78,7 @@ class Restored:
 
     contents: Contents
     aside: Path | None
+    plays: int
     receipts: dict[str, Receipt]
     lost_plays: int | None
     models_fault: str | None
@@ -100,10 +100,9 @@ def find(settings: Settings, name: str | None) -> Backup:
     if not _is_there(archive):
         archive = Path(name).absolute()
     if not _is_there(archive):
-        there = [backup.archive.name for backup in backups_in(settings.backups, whole=False)]
         raise BackupError(
-            f"There is no backup {name} in {settings.backups}, which holds: "
-            f"{', '.join(there[:NAMES_SHOWN]) or 'none'}{', …' if there[NAMES_SHOWN:] else ''}"
+            f"There is no backup {archive if len(Path(name).parts) > 1 else name}. "
+            f"Those in {settings.backups} are listed by: spotify-assets restore"
         )
     backup = look_at(archive)
     if backup.fault:
@@ -140,6 +139,7 @@ def restore(settings: Settings, backup: Backup) -> Restored:
         BackupError: the backup is damaged or of a newer version; nothing was changed.
         OSError, sqlite3.Error: no room, or no right; the present warehouse is as it was.
     """
+    settings.make_data_folder()  # before the locks in it: its owner's alone
     with writing(settings.locks, "a restore"), scratch(settings, "a restore") as room:
         opened = replace(settings, data=room / "restored")
         contents = open_backup(backup, opened.data)
@@ -156,9 +156,11 @@ def restore(settings: Settings, backup: Backup) -> Restored:
         fix_zones(Warehouse(opened.warehouse_path).writer(), settings.timezone)
         fault = run_models(opened, "run", "--full-refresh")
         database.publish(opened.warehouse_path, settings.warehouse_path)
+    plays = select(func.count()).select_from(raw_recently_played)
     return Restored(
         contents=contents,
         aside=aside,
+        plays=Warehouse(settings.warehouse_path).read(plays)[0][0],
         receipts=receipts,
         lost_plays=None if lost is None else sum(map(len, lost.values())),
         models_fault=fault,

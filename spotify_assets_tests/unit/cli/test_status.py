@@ -136,6 +136,8 @@ def test_it_says_when_the_last_backup_and_drill_were_and_what_a_dead_disk_would_
 ) -> None:
     text = "\n".join(screen(STANDING, capsys, monkeypatch))
     assert "Last backup: never; last restore drill: never" in text
+    text = "\n".join(screen(replace(STANDING, plays_in_no_backup=1), capsys, monkeypatch))
+    assert "now: 1 play is in no backup; make one: spotify-assets backup" in text
     drill = Drill("a.tar.zst", TIME, None, 1.5, 1, 1)
     backed_up = replace(STANDING, last_backup_at=TIME, plays_in_no_backup=12, last_drill=drill)
     text = "\n".join(screen(backed_up, capsys, monkeypatch))

@@ -23,6 +23,7 @@ from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.backups.manifest import manifest_path
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.schema import HEAD
+from spotify_assets.warehouse.standing import standing
 from spotify_assets.warehouse.tables import raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.e2e.secret_search import files_in, search
@@ -210,3 +211,22 @@ def test_old_backups_go_by_the_settings_and_damaged_ones_are_told_of(
         second.archive,
     }
     assert (few.backups / "notes.txt").exists()
+
+
+def test_where_the_disk_of_the_backups_is_not_mounted_the_error_says_so(
+    collected: Settings, tmp_path: Path
+) -> None:
+    collected.backups.symlink_to(tmp_path / "usb" / "backups")
+    with pytest.raises(BackupError, match="which is not there. Mount the disk"):
+        back_up(collected)
+    (tmp_path / "usb" / "backups").mkdir(parents=True)
+    assert made(collected).archive.resolve().parent == tmp_path / "usb" / "backups"
+
+
+def test_a_backup_that_was_cut_short_is_not_the_last_one_to_status(collected: Settings) -> None:
+    backup = made(collected)
+    assert standing(collected).last_backup_at == backup.contents.made_at
+    assert standing(collected).plays_in_no_backup == 0
+    backup.archive.write_bytes(backup.archive.read_bytes()[:-1])
+    assert standing(collected).last_backup_at is None
+    assert standing(collected).plays_in_no_backup == 50

@@ -155,6 +155,8 @@ def test_from_nothing_but_a_backup_everything_is_there_again(
     assert State(listener.state_path).accounts() == accounts
     assert State(listener.state_path).page_ids() == pages
     assert (done.aside, done.lost_plays, done.models_fault) == (None, None, None)
+    assert done.plays == len(before["raw_recently_played"])
+    assert listener.data.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("also_state", [False, True])
@@ -250,7 +252,7 @@ def test_by_default_the_newest_good_backup_is_chosen_and_names_need_no_ending(
     assert restoring.find(listener, name).archive == good.archive
     with pytest.raises(BackupError, match="was changed"):
         restoring.find(listener, bad.archive.name)
-    with pytest.raises(BackupError, match=rf"There is no backup .*{good.archive.name}"):
+    with pytest.raises(BackupError, match="There is no backup nonsense.tar.zst"):
         restoring.find(listener, "nonsense")
     good.archive.unlink()
     with pytest.raises(BackupError, match=r"No backup in .* is good.*was changed"):
@@ -295,6 +297,8 @@ def test_the_command_asks_shows_what_would_change_and_does_nothing_without_a_yes
     assert f"now here:       {plays(listener)} plays" in asked.stdout
     assert "Restore it?" in asked.stdout
     assert raw(listener) == before
+    unasked = user.run("restore", "--json")
+    assert (unasked.returncode, unasked.stdout) == (2, "")
     answer = json.loads(user.run("restore", "--json", "--yes").stdout)
     assert answer["rows_loaded"] == plays(listener) - 50
     assert (answer["lost_plays"], answer["models_rebuilt"]) == (0, True)

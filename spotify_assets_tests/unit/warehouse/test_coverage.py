@@ -1,51 +1,18 @@
 """What may be lost: gaps between pages, how many plays they can hold, and what closes them."""
 
-import json
 from collections.abc import Callable
-from copy import deepcopy
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from spotify_assets import times
-from spotify_assets.spotify.state import LandedPage
-from spotify_assets.warehouse.draining import load_of
-from spotify_assets.warehouse.loading import write_load
 from spotify_assets.warehouse.tables import (
     coverage_closures,
     coverage_gaps,
     open_gaps,
-    raw_recently_played,
 )
 from spotify_assets.warehouse.warehouse import Warehouse
-
-START = datetime(2026, 3, 1, tzinfo=UTC)
-ANSWERED = "2026-03-02T00:00:00.000Z"
-
-
-def at(seconds: float) -> str:
-    return times.to_text(START + timedelta(seconds=seconds))
-
-
-@pytest.fixture
-def look(warehouse: Warehouse, items: list[Any]) -> Callable[..., None]:
-    """Load a page that lists plays that ended at these seconds."""
-    pages = 0
-
-    def look(*ends: float, account: str = "mira", cause: str | None = None, **item: Any) -> None:
-        nonlocal pages
-        pages += 1
-        listed = [
-            {**deepcopy(items[0]), "played_at": at(end), **item}
-            for end in sorted(ends, reverse=True)
-        ]
-        body = json.dumps({"items": listed})
-        page = LandedPage(f"page-{pages}", account, ANSWERED, ANSWERED, body, cause)
-        write_load(warehouse.writer(), raw_recently_played, load_of(page))
-
-    return look
+from spotify_assets_tests.unit.warehouse.looking import at
 
 
 def gaps(warehouse: Warehouse) -> list[tuple[str, str, int, int]]:

@@ -1,47 +1,17 @@
 """What a restore lost is known, so it is a gap at once, and later pages treat its end as known."""
 
-import json
 from collections.abc import Callable, Sequence
-from copy import deepcopy
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import insert, select
 
-from spotify_assets import times
-from spotify_assets.spotify.state import LandedPage
 from spotify_assets.warehouse.coverage import OpenGap
-from spotify_assets.warehouse.draining import load_of
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.tables import coverage_gaps, open_gaps, raw_recently_played, restores
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.unit.warehouse.looking import ANSWERED, at
 
-START = datetime(2026, 3, 1, tzinfo=UTC)
-ANSWERED = "2026-03-02T00:00:00.000Z"
 MADE_AT = "2026-02-28T00:00:00.000Z"
-
-
-def at(seconds: float) -> str:
-    return times.to_text(START + timedelta(seconds=seconds))
-
-
-@pytest.fixture
-def look(warehouse: Warehouse, items: list[Any]) -> Callable[..., None]:
-    """Load a page that lists plays that ended at these seconds."""
-    pages = 0
-
-    def look(*ends: float, blind_because: str | None = None) -> None:
-        nonlocal pages
-        pages += 1
-        listed = [
-            {**deepcopy(items[0]), "played_at": at(end)} for end in sorted(ends, reverse=True)
-        ]
-        body = json.dumps({"items": listed})
-        page = LandedPage(f"page-{pages}", "mira", ANSWERED, ANSWERED, body, blind_because)
-        write_load(warehouse.writer(), raw_recently_played, load_of(page))
-
-    return look
 
 
 def restore(warehouse: Warehouse, *lost: float, highest_load: int = 1) -> None:
@@ -150,8 +120,8 @@ def test_a_page_after_a_restore_blames_it_for_the_gap_and_the_page_after_that_do
 ) -> None:
     look(0, 600)
     restore(warehouse, highest_load=1)
-    look(1800, blind_because="nobody looked")
-    look(3600, blind_because="nobody looked")
+    look(1800, cause="nobody looked")
+    look(3600, cause="nobody looked")
     rows = warehouse.read(select(coverage_gaps.c.cause).order_by(coverage_gaps.c.gap_id))
     assert [row.cause for row in rows] == [
         f"a backup of {MADE_AT} was restored, and what came after it was not kept",

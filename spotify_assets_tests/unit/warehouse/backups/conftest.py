@@ -1,4 +1,4 @@
-"""A data folder with two backups, copied for each test."""
+"""Data folders with backups: one with two, copied for each test, and one whose Spotify goes on."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from spotify_assets.sandbox.server import Sandbox
+from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets_tests.models.building import ingest
@@ -38,3 +40,20 @@ def owner(backed_up: User, tmp_path: Path) -> User:
 def backup(owner: User) -> Backup:
     """The newest of the two backups."""
     return backups_in(owner.settings.backups)[0]
+
+
+@pytest.fixture
+def busy_spotify() -> Iterator[Sandbox]:
+    """A sandbox of the test's own, whose listeners play all day."""
+    with sandbox(always_on=True) as running:
+        yield running
+
+
+@pytest.fixture
+def listener(busy_spotify: Sandbox, tmp_path: Path) -> Settings:
+    """Settings of somebody with fifty plays and a backup of them."""
+    user = user_of(busy_spotify.environment(), tmp_path / "user")
+    user.log_in("mira")
+    ingest(user.settings)
+    back_up(user.settings)
+    return user.settings

@@ -3,8 +3,6 @@
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,32 +11,9 @@ from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups import restoring
 from spotify_assets.warehouse.backups.drill import drill, last_drill
 from spotify_assets.warehouse.backups.errors import BackupError
-from spotify_assets.warehouse.backups.folder import Backup
-from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets_tests.models.building import ingest
-from spotify_assets_tests.support import contents, sandbox, user_of
-
-
-@pytest.fixture
-def busy_spotify() -> Any:
-    with sandbox(always_on=True) as running:
-        yield running
-
-
-@pytest.fixture
-def listener(busy_spotify: Sandbox, tmp_path: Path) -> Settings:
-    """Settings of somebody with fifty plays and a backup of them."""
-    user = user_of(busy_spotify.environment(), tmp_path / "user")
-    user.log_in("mira")
-    ingest(user.settings)
-    made(user.settings)
-    return user.settings
-
-
-def made(settings: Settings) -> Backup:
-    kept = back_up(settings)
-    assert kept is not None
-    return kept.made
+from spotify_assets_tests.support import contents
+from spotify_assets_tests.unit.warehouse.backups.trying import made
 
 
 def change(settings: Settings, statement: str) -> None:

@@ -28,6 +28,7 @@ from spotify_assets.warehouse.tables import raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.e2e.secret_search import files_in, search
 from spotify_assets_tests.models.building import ingest
+from spotify_assets_tests.unit.warehouse.backups.trying import made
 
 
 @pytest.fixture
@@ -36,12 +37,6 @@ def collected(settings: Settings, log_in: Callable[..., object]) -> Settings:
     log_in("mira")
     ingest(settings)
     return settings
-
-
-def made(settings: Settings) -> Backup:
-    kept = back_up(settings)
-    assert kept is not None
-    return kept.made
 
 
 def opened(backup: Backup, folder: Path) -> Path:

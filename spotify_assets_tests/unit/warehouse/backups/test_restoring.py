@@ -18,40 +18,17 @@ from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.backups import restoring
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, look_at
-from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.pending import has_unmodelled_loads, undrained_pages
 from spotify_assets.warehouse.schema import HEAD
 from spotify_assets.warehouse.tables import open_gaps, restores
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.fixtures.old_warehouses import put_old_warehouse
 from spotify_assets_tests.models.building import ingest
-from spotify_assets_tests.support import contents, sandbox, user_of
+from spotify_assets_tests.support import contents
+from spotify_assets_tests.unit.warehouse.backups.trying import made
 
 # What differs between a load and the same load again, and what tells of the restore itself.
 AGAIN = ("loaded_at", "dagster_run_id")
-
-
-@pytest.fixture
-def busy_spotify() -> Any:
-    """A sandbox of its own, whose listeners play all day; its clock is the test's."""
-    with sandbox(always_on=True) as running:
-        yield running
-
-
-@pytest.fixture
-def listener(busy_spotify: Sandbox, tmp_path: Path) -> Settings:
-    """Settings of somebody with fifty plays and a backup of them."""
-    user = user_of(busy_spotify.environment(), tmp_path / "user")
-    user.log_in("mira")
-    ingest(user.settings)
-    made(user.settings)
-    return user.settings
-
-
-def made(settings: Settings) -> Backup:
-    kept = back_up(settings)
-    assert kept is not None
-    return kept.made
 
 
 def listen_on(spotify: Sandbox, settings: Settings, hours: float) -> None:

@@ -11,6 +11,8 @@ import pytest
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups import restoring
 from spotify_assets.warehouse.backups.errors import BackupError
+from spotify_assets.warehouse.backups.folder import Backup
+from spotify_assets.warehouse.backups.making import back_up
 
 
 def everything(settings: Settings) -> dict[Path, bytes | None]:
@@ -61,3 +63,10 @@ def rows_of(data: Path) -> dict[str, Any]:
                 found = connection.execute(f'select * from "{quoted}"').fetchall()
                 rows[f"{file} {table}"] = sorted(found, key=repr)
     return rows
+
+
+def made(settings: Settings) -> Backup:
+    """A new backup."""
+    kept = back_up(settings)
+    assert kept is not None
+    return kept.made

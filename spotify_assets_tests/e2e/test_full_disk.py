@@ -137,7 +137,7 @@ def sweep(user: User, ballast: Ballast, steps: int, most: float, *command: str) 
     ("steps", "most", "command"),
     [
         (STEPS, 1.6 * MB, ("backup",)),
-        (4, 6 * MB, ("restore", "--yes")),
+        (3, 6 * MB, ("restore", "--yes")),
         pytest.param(STEPS, 6 * MB, ("restore", "--yes"), marks=pytest.mark.soak),
     ],
 )

@@ -31,6 +31,8 @@ from spotify_assets.warehouse.tables import (
 # Spotify lists what played for half a minute; shorter plays were seen, and one player needs time.
 USUAL_SPACING = timedelta(seconds=30)
 SMALLEST_SPACING = timedelta(seconds=3)
+SHORTEST_GAP = timedelta(milliseconds=1)
+LAST_LOAD = 2**63 - 1
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ def judge(
     """
     if not listed:
         return
-    known = _newest_known(connection, load_id, account_id)
+    known = newest_known(connection, account_id, before_load=load_id)
     if known is None or known in listed:
         _close(connection, load_id, account_id, listed)  # before the first page is before history
     elif listed[0] > known:
@@ -69,16 +71,18 @@ def judge(
             _close(connection, load_id, account_id, [end])
 
 
-def _newest_known(connection: Connection, load_id: int, account_id: str) -> str | None:
-    """The end of the newest play that was known of the account before this load."""
+def newest_known(
+    connection: Connection, account_id: str, before_load: int = LAST_LOAD
+) -> str | None:
+    """The end of the newest play that was known of the account before a load."""
     on_pages = select(func.max(loads.c.window_to)).where(
         loads.c.account_id == account_id,
         loads.c.page_id.is_not(None),
-        loads.c.load_id < load_id,
+        loads.c.load_id < before_load,
     )
     # What a restore lost was known, too.
     lost = select(func.max(coverage_gaps.c.gap_to)).where(
-        coverage_gaps.c.account_id == account_id, coverage_gaps.c.load_id < load_id
+        coverage_gaps.c.account_id == account_id, coverage_gaps.c.load_id < before_load
     )
     ends: list[str | None] = [connection.execute(query).scalar() for query in (on_pages, lost)]
     return max(filter(None, ends), default=None)
@@ -140,7 +144,9 @@ def record_lost(
         before = runs[number - 1][1][-1] if number else None
         after = runs[number + 1][1][0] if number + 1 < len(runs) else None
         gap_from, gap_to = before or run[0], after or run[-1]
-        if _is_in(pieces, gap_from, gap_to):
+        if gap_from == gap_to:  # nothing else is known, or a kept play ended in the same moment
+            gap_to = times.to_text(times.from_text(gap_to) + SHORTEST_GAP)
+        if _is_in(pieces, gap_from, gap_to, holding=len(run)):
             continue
         _open(
             connection,
@@ -158,8 +164,11 @@ def _pieces(connection: Connection, account_id: str) -> Sequence[Row[Any]]:
     return connection.execute(select(open_gaps).where(open_gaps.c.account_id == account_id)).all()
 
 
-def _is_in(pieces: Sequence[Row[Any]], gap_from: str, gap_to: str) -> bool:
-    return any(piece.open_from <= gap_from and gap_to <= piece.open_to for piece in pieces)
+def _is_in(pieces: Sequence[Row[Any]], gap_from: str, gap_to: str, holding: int = 0) -> bool:
+    return any(
+        piece.open_from <= gap_from and gap_to <= piece.open_to and piece.max_lost_plays >= holding
+        for piece in pieces
+    )
 
 
 def _last_restore(connection: Connection) -> Row[Any] | None:

@@ -14,7 +14,8 @@ from spotify_assets import database, times
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.digests import digest
 from spotify_assets.warehouse.backups.errors import BackupError
-from spotify_assets.warehouse.backups.folder import Backup, backups_in
+from spotify_assets.warehouse.backups.folder import DRILL_RECORD, PARTIAL, Backup, backups_in
+from spotify_assets.warehouse.backups.manifest import FILES
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.backups.opening import open_backup
 from spotify_assets.warehouse.backups.scratch import scratch
@@ -71,7 +72,7 @@ def drill(settings: Settings) -> Drill:
             archive_bytes=backup.manifest.archive_size if backup.manifest else 0,
             plays=contents.plays if contents else 0,
         )
-        _remember(settings, done, room)
+        _remember(settings, done)
     return done
 
 
@@ -79,17 +80,19 @@ def last_drill(settings: Settings) -> Drill | None:
     """The last drill, or None where there was none or its record cannot be read."""
     try:
         return Drill(**json.loads(_record(settings).read_text("utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
 def _try(settings: Settings, backup: Backup, opened: Settings) -> str | None:
     """What is wrong with a backup, or None."""
     try:
-        open_backup(backup, opened.data)
+        contents = open_backup(backup, opened.data)
     except BackupError as error:
         return str(error)
-    differing = _differing(settings.warehouse_path, opened.warehouse_path)
+    differing = ""
+    if FILES[0] in contents.files:  # it may be from before the first load
+        differing = _differing(settings.warehouse_path, opened.warehouse_path)
     if differing:
         return f"{backup.archive.name} does not hold what the warehouse does: {differing}"
     fault = run_models(opened, "build", "--exclude-resource-type", "unit_test")
@@ -116,22 +119,23 @@ def _differing(live: Path, copy: Path) -> str:
 def _common_past(ours: sqlite3.Connection, backed_up: sqlite3.Connection) -> int:
     """The newest load that both must have.
 
-    That of the backup, unless an older one was restored since it was made: what came after that
-    one is in this backup and no longer here.
+    That of the backup, unless one of the two has been through a restore that the other has not:
+    what came after that one's backup is then not in both.
     """
     query = f"select restored_at, archive, highest_load from {restores.name}"  # noqa: S608 # ours
-    then = set(backed_up.execute(query))
-    since = [restore[-1] for restore in ours.execute(query) if restore not in then]
+    apart = set(ours.execute(query)) ^ set(backed_up.execute(query))
     (newest,) = backed_up.execute(f"select max(load_id) from {loads.name}").fetchone()  # noqa: S608
-    return int(min([newest or 0, *since]))
+    return int(min([newest or 0, *(highest for *_, highest in apart)]))
 
 
 def _record(settings: Settings) -> Path:
-    return settings.backups / "last-drill.json"
+    return settings.backups / DRILL_RECORD
 
 
-def _remember(settings: Settings, done: Drill, room: Path) -> None:
-    written = room / _record(settings).name
+def _remember(settings: Settings, done: Drill) -> None:
+    record = _record(settings)
+    written = record.with_name(record.name + PARTIAL)  # beside it: that may be another disk
+    written.touch(0o600)
     written.write_text(json.dumps(asdict(done), indent=2) + "\n", "utf-8")
     database.sync(written)
-    written.replace(_record(settings))
+    written.replace(record)

@@ -22,6 +22,7 @@ from spotify_assets.warehouse.backups.manifest import (
 )
 
 PARTIAL = ".partial"
+DRILL_RECORD = "last-drill.json"
 NOT_NAMED_YET = re.compile(rf"spotify-\d{{4,9}}{re.escape(SUFFIX + PARTIAL)}")
 
 
@@ -118,6 +119,7 @@ def tidy(folder: Path) -> None:
 
     For the holder of the lock on backups: nothing may be in the making.
     """
+    (folder / f"{DRILL_RECORD}{PARTIAL}").unlink(missing_ok=True)
     for waiting in folder.glob(f"spotify-*.json{PARTIAL}"):
         beside = waiting.with_name(waiting.name.removesuffix(PARTIAL))
         archive = beside.with_name(beside.name.removesuffix(".json") + SUFFIX)

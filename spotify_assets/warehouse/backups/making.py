@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +30,12 @@ from spotify_assets.warehouse.tables import (
 )
 from spotify_assets.warehouse.warehouse import Warehouse
 
+# Triggers and virtual tables: nothing here makes one, and each runs something of its own when a
+# table is used, so that no backup with one is restored.
+ACTING = (
+    "select type, name from sqlite_master"
+    " where type = 'trigger' or (type = 'table' and rootpage = 0)"
+)
 # The tables whose digests are taken. What dbt made is in the archive, too, and can be made again.
 KEPT = dict(
     zip(
@@ -98,12 +105,15 @@ def make(settings: Settings, room: Path, into: Path) -> Backup | None:
             for copy in copies:
                 if fault := database.fault(copy):
                     raise _damaged(copy.name, fault)
+                _require_nothing_acting(copy)
             packed = packing.result()
         tables = {copy.name: digests(copy, KEPT[copy.name]) for copy in copies}
         files = {
             name: PackedFile(*packed.members[name], tables=found) for name, found in tables.items()
         }
-        manifest = Manifest(packed.size, packed.sha256, _contents(number, room, files))
+        contents = _contents(number, room, files)
+        _require_no_less(contents, into)
+        manifest = Manifest(packed.size, packed.sha256, contents)
         check_archive(partial, manifest)
         check_packed(partial, files)
         archive = backup_folder.add(partial, manifest)
@@ -123,6 +133,26 @@ def _copied(source: Path, room: Path) -> Path:
             raise
         raise _damaged(source.name, str(error)) from error
     return copy
+
+
+def _require_nothing_acting(copy: Path) -> None:
+    with closing(sqlite3.connect(copy)) as connection:
+        found = connection.execute(ACTING).fetchone()
+    if found:
+        raise BackupError(
+            f"{copy.name} holds the {found[0]} {found[1]!r}, which spotify-assets never makes, and "
+            "no restore would take it. Keep it in a database of your own, and attach this one."
+        )
+
+
+def _require_no_less(contents: Contents, folder: Path) -> None:
+    """An empty warehouse must not take the place of a full one as the newest backup."""
+    last = next((each for each in backups_in(folder, whole=False) if not each.fault), None)
+    if last and last.contents.highest_load and not contents.highest_load:
+        raise BackupError(
+            f"There is nothing in {FILES[0]}, and {last.archive.name} holds "
+            f"{last.contents.plays:,} plays. It brings them back: spotify-assets restore"
+        )
 
 
 def _damaged(name: str, fault: str) -> BackupError:

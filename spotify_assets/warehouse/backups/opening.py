@@ -19,13 +19,11 @@ from spotify_assets.warehouse.backups.archive import check_archive, unpack
 from spotify_assets.warehouse.backups.digests import digests
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup
-from spotify_assets.warehouse.backups.making import KEPT
+from spotify_assets.warehouse.backups.making import ACTING, KEPT
 from spotify_assets.warehouse.backups.manifest import FILES, Contents, PackedFile
 from spotify_assets.warehouse.warehouse import Warehouse
 
 DECLARED = "select type, name, tbl_name, sql from sqlite_master"
-# Nothing here makes one, and each runs something of its own when a table is used.
-ACTING = "type = 'trigger' or (type = 'table' and rootpage = 0)"  # 0: it is a virtual one
 CREATE: dict[str, Callable[[Connection], None]] = dict(
     zip(FILES, (schema.create, state_metadata.create_all), strict=True)
 )
@@ -97,7 +95,7 @@ def _damage(path: Path) -> str | None:
         # Not by `database.fault`: SQLite (3.40) verifies no CHECK where it may only read.
         with closing(sqlite3.connect(path)) as connection:
             (verdict,) = connection.execute("pragma integrity_check(1)").fetchone()
-            acting = connection.execute(f"{DECLARED} where {ACTING}").fetchone()
+            acting = connection.execute(ACTING).fetchone()
             orphan = connection.execute("pragma foreign_key_check").fetchone()
     except (sqlite3.Error, UnicodeDecodeError) as error:  # it names what it stumbled over
         return f"is damaged. SQLite says: {error}"

@@ -27,7 +27,7 @@ from spotify_assets.warehouse.backups.making import make
 from spotify_assets.warehouse.backups.manifest import FILES, SUFFIX, Contents, manifest_path
 from spotify_assets.warehouse.backups.opening import open_backup
 from spotify_assets.warehouse.backups.scratch import scratch
-from spotify_assets.warehouse.coverage import OpenGap
+from spotify_assets.warehouse.coverage import OpenGap, newest_known
 from spotify_assets.warehouse.dbt_command import run_models
 from spotify_assets.warehouse.loading import Load, Receipt, write_load
 from spotify_assets.warehouse.lock import writing
@@ -147,9 +147,9 @@ def restore(settings: Settings, backup: Backup) -> Restored:
         aside = _set_aside(settings, room / "present")
         _restore_state(settings, opened.state_path)
         _record(opened, backup, contents)
+        gaps = _open_gaps(settings.warehouse_path, opened.warehouse_path)
         receipts = _replay_pages(settings, opened)
         lost = _lost_plays(settings.warehouse_path, opened.warehouse_path)
-        gaps = _open_gaps(settings.warehouse_path)
         for account_id in sorted((lost or {}).keys() | gaps.keys()):
             known = (lost or {}).get(account_id, []), gaps.get(account_id, [])
             _write(opened, Load.of_restore(account_id, *known))
@@ -315,11 +315,18 @@ def _missing(ours: Iterator[str], theirs: Iterator[str]) -> Iterator[str]:
             yield key
 
 
-def _open_gaps(live: Path) -> dict[str, list[OpenGap]]:
-    """The gaps that are open in a warehouse, by account; none where it cannot be read."""
+def _open_gaps(live: Path, restored: Path) -> dict[str, list[OpenGap]]:
+    """The gaps that are open in a warehouse, by account; none where it cannot be read.
+
+    Only as far as they come after all that the restored one knows: of what comes before, it has
+    gaps of its own.
+    """
     gaps: defaultdict[str, list[OpenGap]] = defaultdict(list)
     names = OpenGap.__dataclass_fields__
-    with suppress(DatabaseError):  # damaged, or of the first schema
+    with suppress(DatabaseError), database.reader(restored).begin() as there:
         for row in Warehouse(live).read(select(open_gaps)):
-            gaps[row.account_id].append(OpenGap(*(row._mapping[name] for name in names)))
+            gap = OpenGap(*(row._mapping[name] for name in names))
+            known = newest_known(there, row.account_id) or gap.open_from
+            if known < gap.open_to:
+                gaps[row.account_id].append(replace(gap, open_from=max(gap.open_from, known)))
     return dict(gaps)

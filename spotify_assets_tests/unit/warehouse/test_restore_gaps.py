@@ -129,6 +129,34 @@ def test_a_page_after_a_restore_blames_it_for_the_gap_and_the_page_after_that_do
     ]
 
 
+def test_a_single_lost_play_is_in_a_gap_wherever_it_stood(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    restore(warehouse, 300, highest_load=0)
+    ((_, _, most),) = gaps(warehouse)
+    assert most >= 1
+
+
+def test_a_play_lost_beside_a_kept_one_that_ended_in_the_same_moment_is_in_a_gap(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse, 600)
+    ((gap_from, gap_to, most),) = gaps(warehouse)
+    assert (gap_from <= at(600) < gap_to, most >= 1) == (True, True)
+
+
+def test_a_gap_that_cannot_hold_what_is_known_to_be_lost_is_not_enough(
+    warehouse: Warehouse, look: Callable[..., None]
+) -> None:
+    look(0, 600)
+    restore(warehouse)
+    look(900, 1200)  # opens a gap of nine plays
+    lost = [at(600 + 5 * number) for number in range(1, 46)]
+    write_load(warehouse.writer(), raw_recently_played, Load.of_restore("mira", lost))
+    assert max(most for _, _, most in gaps(warehouse)) >= 45
+
+
 def test_gaps_that_were_open_before_a_restore_are_open_after_it_and_none_is_told_twice(
     warehouse: Warehouse, look: Callable[..., None]
 ) -> None:

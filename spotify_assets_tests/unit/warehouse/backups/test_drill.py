@@ -1,8 +1,11 @@
 """The restore drill: passes for a backup that equals the warehouse, and says why it does not."""
 
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +92,16 @@ def test_a_backup_of_a_past_that_a_restore_ended_is_compared_as_far_as_both_go(
 def test_a_record_that_cannot_be_read_is_none(listener: Settings, text: str) -> None:
     (listener.backups / "last-drill.json").write_text(text)
     assert last_drill(listener) is None
+
+
+def test_the_record_is_kept_where_the_backups_are_on_another_disk(listener: Settings) -> None:
+    newest = restoring.find(listener, None).archive
+    newest.write_bytes(b"")  # so that no model is built
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as disk:
+        shutil.copytree(listener.backups, Path(disk) / "backups")
+        shutil.rmtree(listener.backups)
+        listener.backups.symlink_to(Path(disk) / "backups")
+        assert last_drill(listener) is None
+        done = drill(listener)
+        assert last_drill(listener) == done
+        assert list(listener.backups.glob("*.partial")) == []

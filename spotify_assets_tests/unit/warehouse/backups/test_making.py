@@ -225,3 +225,30 @@ def test_a_backup_that_was_cut_short_is_not_the_last_one_to_status(collected: Se
     backup.archive.write_bytes(backup.archive.read_bytes()[:-1])
     assert standing(collected).last_backup_at is None
     assert standing(collected).plays_in_no_backup == 50
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create trigger mine after insert on loads begin select 1; end",
+        "create virtual table mine using fts5(words)",
+    ],
+)
+def test_what_no_restore_would_take_is_told_of_when_the_backup_is_made(
+    collected: Settings, statement: str
+) -> None:
+    with closing(sqlite3.connect(collected.warehouse_path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    with pytest.raises(BackupError, match="'mine', which spotify-assets never makes"):
+        back_up(collected)
+
+
+def test_an_empty_warehouse_does_not_become_the_newest_backup(collected: Settings) -> None:
+    before = made(collected)
+    for path in collected.data.glob("spotify.db*"):
+        path.unlink()
+    collected.warehouse_path.touch()
+    with pytest.raises(BackupError, match="There is nothing in spotify.db, and .* holds 50 plays"):
+        back_up(collected)
+    assert [backup.archive for backup in backups_in(collected.backups)] == [before.archive]

@@ -108,6 +108,13 @@ def test_what_neither_the_backup_nor_a_page_holds_is_counted_and_a_gap(
     assert again.lost_plays == 0
     (still,) = Warehouse(listener.warehouse_path).read(select(open_gaps))
     assert still[2:] == gap[2:]
+    # And undone: the backup that was kept aside knows all of it, so no gap is left.
+    assert done.aside is not None
+    undone = restoring.restore(listener, restoring.find(listener, str(done.aside)))
+    assert plays(listener) == overlap_is_kept
+    assert undone.lost_plays == 0
+    assert Warehouse(listener.warehouse_path).read(select(open_gaps)) == []
+    restoring.restore(listener, backup)
     days = contents(listener.warehouse_path)["mart_coverage"]
     assert any("plays may be missing" in repr(day) for day in days)
 

@@ -49,9 +49,14 @@ def handling_backups(locks: Path, who: str) -> Iterator[None]:
     """
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     holder = locks / "backups.holder"
-    with _held(FileLock(locks / "backups.lock"), holder):
+    with _held(backups_lock(locks), holder):
         holder.write_text(f"{who} (process {os.getpid()})", "utf-8")
         yield
+
+
+def backups_lock(locks: Path) -> FileLock:
+    """The lock behind `handling_backups`, for those who would not wait for it."""
+    return FileLock(locks / "backups.lock")
 
 
 def dbt_lock(locks: Path) -> FileLock:

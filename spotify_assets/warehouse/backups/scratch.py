@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.folder import tidy
-from spotify_assets.warehouse.lock import POLL_SECONDS, dbt_lock, handling_backups
+from spotify_assets.warehouse.lock import POLL_SECONDS, backups_lock, dbt_lock, handling_backups
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,7 @@ def clear_after_a_kill(settings: Settings) -> None:
     Nothing is waited for: where somebody is at work there, he or the next clears it.
     """
     if settings.scratch.exists():
-        # The same lock as of `handling_backups`, which would wait for it.
-        with suppress(Timeout), FileLock(settings.locks / "backups.lock", timeout=0):
+        with suppress(Timeout), backups_lock(settings.locks).acquire(timeout=0):
             _clear_after_a_kill(settings, patient=False)
 
 

@@ -95,6 +95,73 @@ raw_recently_played = Table(
     PrimaryKeyConstraint("account_id", "played_at", "track_uri"),
 )
 
+# A row of an export is the same in all downloads by its key alone; what else differs is kept beside
+# it, as another variant. Names are the export's; what only older or smaller packages have, too.
+raw_streaming_history = Table(
+    "raw_streaming_history",
+    metadata,
+    Column("account_id", Text, nullable=False, comment="the listener's name here"),
+    Column("row_key", Text, nullable=False, comment="SHA-256 of the row's identity, hex"),
+    Column("variant", Text, nullable=False, comment="of all its fields, the first 16 hex digits"),
+    Column("play_id", Text, nullable=False, comment="of account and row_key, the first 20"),
+    Column("kind", Text, nullable=False, comment="extended, music, podcast or audiobook"),
+    Column("ts", Text, nullable=False, comment="end of the stream, UTC; all but extended: minute"),
+    Column("ms_played", Integer, nullable=False),
+    Column("platform", Text),
+    Column("conn_country", Text, comment="ISO 3166, two letters"),
+    Column("master_metadata_track_name", Text),
+    Column("master_metadata_album_artist_name", Text, comment="of music: the artist"),
+    Column("master_metadata_album_album_name", Text),
+    Column("spotify_track_uri", Text, comment="null for local files"),
+    Column("episode_name", Text),
+    Column("episode_show_name", Text),
+    Column("spotify_episode_uri", Text),
+    Column("audiobook_title", Text),
+    Column("audiobook_uri", Text),
+    Column("audiobook_chapter_uri", Text),
+    Column("audiobook_chapter_title", Text),
+    Column("audiobook_author_name", Text, comment="of audiobook only"),
+    Column("reason_start", Text),
+    Column("reason_end", Text),
+    Column("shuffle", Integer),
+    Column("skipped", Integer),
+    Column("offline", Integer),
+    Column("offline_timestamp", Integer, comment="start by the player's clock, s or ms since 1970"),
+    Column("incognito_mode", Integer),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False),
+    PrimaryKeyConstraint("account_id", "row_key", "variant"),
+)
+
+# Which file of which download a load is.
+export_files = Table(
+    "export_files",
+    metadata,
+    Column("load_id", ForeignKey("loads.load_id"), primary_key=True),
+    Column("package_id", Text, nullable=False, comment="one import of one download"),
+    Column("file", Text, nullable=False, comment="its name, without the folders above it"),
+    Index("export_files_by_package", "package_id"),
+)
+
+# Downloads that were imported to their last file: only a whole one says what was not played.
+export_packages = Table(
+    "export_packages",
+    metadata,
+    Column("package_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False, comment="its last file"),
+    Column("package", Text, nullable=False, comment="name of the archive, folder or file"),
+)
+
+# Which rows of raw_streaming_history a file of the extended history showed, new or known.
+export_days = Table(
+    "export_days",
+    metadata,
+    Column("load_id", ForeignKey("loads.load_id")),
+    Column("day", Text, comment="of ts"),
+    Column("row_keys", Text, nullable=False, comment="the first 16 digits of each, joined"),
+    PrimaryKeyConstraint("load_id", "day"),
+)
+
 # Between two plays that are known: plays that Spotify may have listed and that nobody saw.
 coverage_gaps = Table(
     "coverage_gaps",

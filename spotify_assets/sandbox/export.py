@@ -53,7 +53,7 @@ def extended_rows(listener: Listener, start: datetime, end: datetime) -> Iterato
     - runs of offline plays, of the country ZZ, all stamped when they were reported. There, as
       with logout, `offline_timestamp` + `ms_played` is the end of the play within 3 s.
 
-    What Spotify was told after `end` only is missing, and nothing is told after 04:00 UTC. Until
+    What Spotify was told only after `end` is missing; it is told all by the next 04:00 UTC. Until
     2022-09 `skipped` is always false, until 2023-10-18 `platform` is a long text. Every `ip_addr`
     begins with 203.0.113.
     """

@@ -20,6 +20,8 @@ from sqlalchemy.pool import NullPool
 BUSY_TIMEOUT_SECONDS = 300
 WAL_POLL_SECONDS = 0.05
 CHECKPOINT_SECONDS = 5
+# An import meets keys all over a large index, and with the default of 2 MB reads it over and over.
+CACHE_KIB = 32_000
 NOT_READABLE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
@@ -33,6 +35,7 @@ def writer(path: Path) -> Engine:
         _use_wal(connection)
         connection.execute("pragma synchronous = full")
         connection.execute("pragma foreign_keys = on")
+        connection.execute(f"pragma cache_size = -{CACHE_KIB}")
 
     return engine
 

@@ -13,7 +13,16 @@ from typing import Any
 
 import click
 
-from spotify_assets.cli import accounts, backups, plays, quarantine, refresh, status, worlds
+from spotify_assets.cli import (
+    accounts,
+    backups,
+    imports,
+    plays,
+    quarantine,
+    refresh,
+    status,
+    worlds,
+)
 from spotify_assets.settings import SettingsError
 
 
@@ -75,6 +84,7 @@ for command in (
     accounts.login,
     accounts.accounts,
     refresh.refresh,
+    imports.import_,
     quarantine.quarantine,
     plays.view,
     plays.trace,

@@ -5,10 +5,15 @@ All text that came from Spotify passes `printable`: a title must not steer a ter
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SPINNER_PER_SECOND = 12.5
 
@@ -47,26 +52,66 @@ def working(what: str) -> Iterator[None]:
     """
     from rich.console import Console
     from rich.live import Live
-    from rich.logging import RichHandler
     from rich.spinner import Spinner
 
     with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
         console = Console(file=stderr)
-        handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
-        logger = logging.getLogger("spotify_assets")
-        logger.addHandler(handler)
-        try:
-            with Live(
+        with (
+            _log_shown(console),
+            Live(
                 Spinner("dots", what),
                 console=console,
                 transient=True,
                 refresh_per_second=SPINNER_PER_SECOND,
                 redirect_stdout=False,
                 redirect_stderr=False,
-            ):
-                yield
-        finally:
-            logger.removeHandler(handler)
+            ),
+        ):
+            yield
+
+
+@contextmanager
+def progressing(total_bytes: int) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for rows that are read from files, with rows per second and the time left.
+
+    Yields a function that takes what is being read, and how many bytes and rows were so far.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[pace]:,.0f} a second"),
+        TimeRemainingColumn(),
+    )
+    with _log_shown(console), Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total_bytes, rows=0, pace=0)
+        started = time.monotonic()
+
+        def tell(what: str, bytes_read: int, rows_read: int) -> None:
+            pace = rows_read / max(time.monotonic() - started, 0.001)
+            description = printable(what)
+            bar.update(
+                task, completed=bytes_read, description=description, rows=rows_read, pace=pace
+            )
+
+        yield tell
+
+
+@contextmanager
+def _log_shown(console: "Console") -> Iterator[None]:
+    """Print on a console what the rooms have to say meanwhile, as whom they wait for."""
+    from rich.logging import RichHandler
+
+    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    logger = logging.getLogger("spotify_assets")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def megabytes(size: int) -> str:

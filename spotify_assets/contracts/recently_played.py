@@ -13,6 +13,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from spotify_assets import times
+from spotify_assets.contracts import values
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import LandedPage
 
@@ -21,8 +22,6 @@ LATEST_PLAY_AFTER_ANSWER = timedelta(minutes=5)
 # A landed page that cannot be flattened would stop its account for good.
 LATEST_ANSWER = datetime.max.replace(tzinfo=UTC) - LATEST_PLAY_AFTER_ANSWER
 SPOTIFY_BEGAN = "2006"  # no play ended before, whatever an answer says
-# 24 days of ms. Sums of larger numbers overflow in every database, and none has been seen.
-LARGEST_INTEGER = 2**31 - 1
 
 
 class RecentlyPlayed(pa.DataFrameModel):
@@ -58,24 +57,24 @@ class RecentlyPlayed(pa.DataFrameModel):
         "account_id|played_at|track_uri|row_key|track_id|.*_name|artist_uri|artist_names|album_uri"
         "|album_type|release_date|release_date_precision|isrc|context_type|context_uri|payload",
         regex=True,
-        element_wise=True,
+        ignore_na=False,
         error="not text that can be stored",
     )
-    def is_text(cls, value: Any) -> bool:
-        return _is_storable(value)
+    def is_text(cls, column: "pd.Series[Any]") -> "pd.Series[bool]":
+        return values.are_texts(column)
 
     @pa.check(
         "duration_ms|album_total_tracks|disc_number|track_number",
         regex=True,
-        element_wise=True,
+        ignore_na=False,
         error="not an integer from 0 to 2^31 - 1",
     )
-    def is_integer(cls, value: Any) -> bool:
-        return type(value) is int and 0 <= value <= LARGEST_INTEGER
+    def is_integer(cls, column: "pd.Series[Any]") -> "pd.Series[bool]":
+        return values.are_integers(column)
 
-    @pa.check("explicit|is_local", regex=True, element_wise=True, error="not true or false")
-    def is_boolean(cls, value: Any) -> bool:
-        return isinstance(value, bool)
+    @pa.check("explicit|is_local", regex=True, ignore_na=False, error="not true or false")
+    def is_boolean(cls, column: "pd.Series[Any]") -> "pd.Series[bool]":
+        return values.are_booleans(column)
 
     @pa.check("track_uri", element_wise=True, error="empty")
     def is_not_empty(cls, value: Any) -> bool:
@@ -167,12 +166,3 @@ def _names(artists: object) -> str | None:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, str) and recently_played.played_at({"played_at": value}) == value
-
-
-def _is_storable(value: object) -> bool:
-    """Whether it is text without a lone surrogate (no UTF-8) and NUL (not in PostgreSQL)."""
-    return (
-        isinstance(value, str)
-        and "\0" not in value
-        and value == value.encode("utf-8", "ignore").decode("utf-8")
-    )

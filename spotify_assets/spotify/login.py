@@ -6,7 +6,6 @@ what happens to the code `oauth`'s.
 
 import os
 import queue
-import re
 import secrets
 import sys
 import threading
@@ -26,12 +25,11 @@ from spotify_assets.spotify.errors import BadAnswer, LoginFailed, RateLimited, S
 from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.refusals import line
 from spotify_assets.spotify.retrying import Retrying
-from spotify_assets.spotify.state import Account, Identity, State
+from spotify_assets.spotify.state import Account, Identity, State, check_name
 from spotify_assets.spotify.token_store import Token, TokenStore
 
 WAIT_SECONDS = 600
 PROFILE = "me"
-ACCOUNT_NAME = re.compile(r"\w[\w .@-]{0,63}")
 # Spotify shows these on a page of its own and never comes back to us.
 IF_SPOTIFY_REFUSES = (
     "If Spotify's page says 'Invalid redirect URI', add {redirect_uri}, exactly so, in the app's "
@@ -65,11 +63,11 @@ def login(
             "SPOTIFY_CLIENT_ID is not set. Create an app in Spotify's developer dashboard (the "
             "README shows how) and put its client id into .env."
         )
-    if account_id is not None and not ACCOUNT_NAME.fullmatch(account_id):
-        raise LoginFailed(
-            f"{account_id!r} cannot be an account's name: use up to 64 letters, digits, spaces and "
-            "any of . _ @ -, the first one a letter or digit."
-        )
+    if account_id is not None:
+        try:
+            check_name(account_id)
+        except ValueError as error:
+            raise LoginFailed(str(error)) from None
     try:
         with store.login_lock():
             attempt = _Attempt(settings, state, store, account_id)

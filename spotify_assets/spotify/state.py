@@ -5,6 +5,7 @@ in the warehouse. Nothing here knows what a play is.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,21 @@ LOGIN_LASTS = relativedelta(months=6)
 SCOPE_REFUSALS_BELIEVED = 3
 # Fifty plays of half a minute, all that Spotify lists, are over in this time.
 BLIND_AFTER = timedelta(minutes=25)
+ACCOUNT_NAME = re.compile(r"\w[\w .@-]{0,63}")
 NOBODY_LOOKED = "nobody looked: this machine or what looks for us was off"
+
+
+def check_name(account_id: str) -> None:
+    """Do nothing where an account can have this name.
+
+    Raises:
+        ValueError: it cannot; the message says why.
+    """
+    if not ACCOUNT_NAME.fullmatch(account_id):
+        raise ValueError(
+            f"{account_id!r} cannot be an account's name: use up to 64 letters, digits, spaces and "
+            "any of . _ @ -, the first one a letter or digit."
+        )
 
 
 @dataclass(frozen=True)
@@ -168,6 +183,19 @@ class State:
                 connection.execute(insert(accounts).values(account_id=name, **values))
             _forget_troubles(connection, name)
             return next(each for each in _accounts(connection) if each.account_id == name)
+
+    def add_account(self, account_id: str) -> None:
+        """Make an account that nobody has logged in to, where there is none of this name.
+
+        Raises:
+            ValueError: that cannot be a name.
+        """
+        check_name(account_id)
+        if any(account.account_id == account_id for account in self.accounts()):
+            return
+        with self._writer().begin() as connection:
+            statement = sqlite_insert(accounts).values(account_id=account_id)
+            connection.execute(statement.on_conflict_do_nothing())
 
     def land(self, account_id: str, body: str, answered_at: datetime | None) -> LandedPage | None:
         """Commit an answered look, with its page where it differs from the one before.

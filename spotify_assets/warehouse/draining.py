@@ -10,7 +10,7 @@ from spotify_assets.contracts.recently_played import RecentlyPlayed, ends, flatt
 from spotify_assets.contracts.split import split
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import LandedPage, State
-from spotify_assets.warehouse.loading import Load
+from spotify_assets.warehouse.loading import Batch, Load
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED, undrained_pages
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -30,9 +30,7 @@ def load_of(page: LandedPage) -> Load:
         source=RECENTLY_PLAYED,
         account_id=page.account_id,
         page_id=page.page_id,
-        rows_read=len(items),
-        accepted=accepted,
-        rejected=rejected,
+        batches=(Batch(len(items), accepted, rejected),),
         window_from=min(listed, default=None),
         window_to=max(listed, default=None),
         listed=listed,

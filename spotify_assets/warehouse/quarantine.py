@@ -15,7 +15,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import LandedPage, State
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
-from spotify_assets.warehouse.loading import Load, Receipt, write_load
+from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
 from spotify_assets.warehouse.lock import writing
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
@@ -130,9 +130,7 @@ def _retry_account(
         source=RECENTLY_PLAYED,
         account_id=rows[0].account_id,
         page_id=None,
-        rows_read=len(rows),
-        accepted=accepted,
-        rejected=rejected,
+        batches=(Batch(len(rows), accepted, rejected),),
         window_from=min(accepted["played_at"], default=None),
         window_to=max(accepted["played_at"], default=None),
         is_retry=True,

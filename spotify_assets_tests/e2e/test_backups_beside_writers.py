@@ -46,7 +46,7 @@ import pandas as pd
 from sqlalchemy import select as query
 from spotify_assets import times
 from spotify_assets.settings import Settings
-from spotify_assets.warehouse.loading import Load, write_load
+from spotify_assets.warehouse.loading import Batch, Load, write_load
 from spotify_assets.warehouse.lock import writing
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import raw_recently_played
@@ -71,7 +71,8 @@ with writing(settings.locks, "an import"):
     while not select.select([sys.stdin], [], [], 0)[0]:
         plays = [older_play() for _ in range(3)]
         accepted = pd.DataFrame(plays, dtype=object)
-        load = Load(RECENTLY_PLAYED, rows[0]["account_id"], None, 3, accepted, pd.DataFrame())
+        batches = [Batch(3, accepted, pd.DataFrame())]
+        load = Load(RECENTLY_PLAYED, rows[0]["account_id"], None, batches)
         write_load(warehouse.writer(), raw_recently_played, load)
 """
 # dbt, over and over, until its input ends. A build that is under way is let through.

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from spotify_assets import times
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.settings import CHECKOUT
-from spotify_assets.warehouse.loading import Load, write_load
+from spotify_assets.warehouse.loading import Batch, Load, write_load
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import raw_recently_played
 from spotify_assets_tests.models.building import ingest
@@ -46,9 +46,7 @@ class Listening:
             source=RECENTLY_PLAYED,
             account_id=plays[0]["account_id"],
             page_id=None,
-            rows_read=PLAYS,
-            accepted=pd.DataFrame(plays, dtype=object),
-            rejected=pd.DataFrame(),
+            batches=[Batch(PLAYS, pd.DataFrame(plays, dtype=object), pd.DataFrame())],
         )
         write_load(self.warehouse.writer(), raw_recently_played, load)
         self.until -= PLAYS * MINUTE

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.spotify.state import State
 from spotify_assets.timetable import daemon_is_running
 from spotify_assets.warehouse.draining import load_of
-from spotify_assets.warehouse.loading import Load, write_load
+from spotify_assets.warehouse.loading import write_load
 from spotify_assets.warehouse.pending import models, undrained_pages
 from spotify_assets.warehouse.tables import model_watermarks, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
@@ -167,7 +168,7 @@ def test_an_import_is_modelled_by_the_models_sensor_alone(
     (page,) = undrained_pages(state, warehouse)
     load = load_of(page)
     assert "Every import" in said(tick(instance, models_sensor))
-    imported = Load("streaming_history", "mira", None, 50, load.accepted, load.rejected)
+    imported = replace(load, source="streaming_history", page_id=None)
     write_load(warehouse.writer(), raw_recently_played, imported)
     assert isinstance(tick(instance, models_sensor), dg.RunRequest)
     run_of(instance, dg.DagsterRunStatus.STARTED)

@@ -21,7 +21,7 @@ from spotify_assets.contracts.recently_played import RecentlyPlayed, flatten
 from spotify_assets.contracts.split import split
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import LandedPage
-from spotify_assets.warehouse.loading import Load, payload_hash, write_load
+from spotify_assets.warehouse.loading import Batch, Load, payload_hash, write_load
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -163,7 +163,7 @@ class Pipeline:
         received = recently_played.items(json.loads(page.body))
         count = len(received)
         accepted, rejected = split(flatten(page, received), RecentlyPlayed)
-        load = Load("recently_played", "mira", page.page_id, count, accepted, rejected)
+        load = Load("recently_played", "mira", page.page_id, [Batch(count, accepted, rejected)])
         receipt = write_load(self.engine, raw_recently_played, load)
 
         (row,) = self.warehouse.read(select(loads).where(loads.c.page_id == page.page_id))
@@ -266,7 +266,7 @@ def test_a_recorded_page_of_spotify_is_loaded_field_by_field(samples: Path, tmp_
     page = LandedPage("page", "mira", moment, moment, body)
     accepted, rejected = split(flatten(page, items), RecentlyPlayed)
     warehouse = Warehouse(tmp_path / "spotify.db")
-    load = Load("recently_played", "mira", "page", len(items), accepted, rejected)
+    load = Load("recently_played", "mira", "page", [Batch(len(items), accepted, rejected)])
     receipt = write_load(warehouse.writer(), raw_recently_played, load)
     assert (receipt.rows_read, receipt.rows_loaded) == (48, 48)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from spotify_assets.warehouse.loading import Load, Receipt, write_load
+from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -139,7 +139,8 @@ def test_a_load_that_fails_half_way_leaves_nothing(
     items: list[Any],
     new_load: NewLoad,
 ) -> None:
-    load = replace(new_load(items), rejected=broken, rows_read=51)
+    (batch,) = new_load(items).batches
+    load = replace(new_load(items), batches=[replace(batch, rejected=broken, rows_read=51)])
     with pytest.raises((SQLAlchemyError, KeyError, AttributeError)):
         write(engine, load)
     assert counts(warehouse) == dict.fromkeys(TABLES, 0)
@@ -150,7 +151,8 @@ def test_a_row_that_breaks_the_table_takes_its_whole_load_back(
     warehouse: Warehouse, engine: Engine, items: list[Any], new_load: NewLoad
 ) -> None:
     load = new_load([*items, None])
-    load.accepted.loc[49, "track_name"] = None
+    (batch,) = load.batches
+    batch.accepted.loc[49, "track_name"] = None
     with pytest.raises(SQLAlchemyError):
         write(engine, load)
     assert counts(warehouse) == dict.fromkeys(TABLES, 0)
@@ -165,15 +167,35 @@ def test_a_load_that_does_not_add_up_is_refused(
     new_load: NewLoad,
 ) -> None:
     load = new_load([*items, None])
+    (batch,) = load.batches
+    wrong = replace(batch, rows_read=batch.rows_read + difference)
     with pytest.raises(ValueError, match="51|50 accepted"):
-        write(engine, replace(load, rows_read=load.rows_read + difference))
+        write(engine, replace(load, batches=[wrong]))
     assert counts(warehouse) == dict.fromkeys(TABLES, 0)
 
 
 def test_ignored_rows_are_part_of_the_sum(engine: Engine, new_load: NewLoad) -> None:
-    assert write(engine, replace(new_load([]), rows_read=3, rows_ignored=3)) == Receipt(
-        3, 0, 0, 0, 3
-    )
+    load = new_load([])
+    (batch,) = load.batches
+    ignored = replace(batch, rows_read=3, rows_ignored=3)
+    assert write(engine, replace(load, batches=[ignored])) == Receipt(3, 0, 0, 0, 3)
+
+
+def test_all_batches_of_a_load_are_one_transaction_and_one_sum(
+    warehouse: Warehouse, engine: Engine, items: list[Any], new_load: NewLoad
+) -> None:
+    parts = [new_load(items[:30]), new_load([*items[20:], None])]
+    batches = [batch for part in parts for batch in part.batches]
+
+    def broken() -> Iterator[Batch]:
+        yield from batches
+        raise OSError("the file ends here")
+
+    with pytest.raises(OSError, match="ends here"):
+        write(engine, replace(parts[0], batches=broken()))
+    assert counts(warehouse) == dict.fromkeys(TABLES, 0)
+    assert write(engine, replace(parts[0], batches=batches)) == Receipt(61, 50, 10, 1, 0)
+    assert counts(warehouse) == {"loads": 1, "raw_recently_played": 50, "quarantined_rows": 1}
 
 
 def test_a_load_of_nothing_is_a_load(

@@ -24,7 +24,7 @@ from spotify_assets.contracts.split import split
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import Identity, State
-from spotify_assets.warehouse.loading import Load, Receipt, write_load
+from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
 from spotify_assets.warehouse.pending import has_news, undrained_pages
 from spotify_assets.warehouse.quarantine import QuarantinedRow, retry, waiting_rows
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
@@ -96,9 +96,7 @@ def drain(state: State, warehouse: Warehouse) -> list[Receipt]:
             source="recently_played",
             account_id=page.account_id,
             page_id=page.page_id,
-            rows_read=len(listed),
-            accepted=accepted,
-            rejected=rejected,
+            batches=[Batch(len(listed), accepted, rejected)],
         )
         receipts.append(write_load(warehouse.writer(), raw_recently_played, load))
     return receipts

@@ -14,7 +14,6 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("row_key", sa.Text(), nullable=False),
         sa.Column("variant", sa.Text(), nullable=False),
-        sa.Column("play_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("ts", sa.Text(), nullable=False),
         sa.Column("ms_played", sa.Integer(), nullable=False),

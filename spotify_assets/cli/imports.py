@@ -1,0 +1,127 @@
+"""`import`: the plays of a download from Spotify, with no call to Spotify."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spotify_assets.cli.output import json_option, printable, progressing
+from spotify_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_assets.spotify.export.files import Package
+    from spotify_assets.warehouse.importing import ImportedFile
+    from spotify_assets.warehouse.loading import Receipt
+
+UNKNOWN_SHOWN = 10
+
+
+@click.command(name="import")
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
+)
+@click.option("--account", metavar="NAME", help="Whose plays these are [the only account here].")
+@json_option
+def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None:
+    """Import what Spotify sent: archives as downloaded, folders, or single files.
+
+    Ask for the "Extended streaming history" at spotify.com/account/privacy. Nothing is asked of
+    Spotify, no login is needed, and importing again adds only what is new.
+
+    \b
+    Examples:
+      spotify-assets import ~/Downloads/my_spotify_data.zip
+      spotify-assets import --account mira my_spotify_data.zip     before any login
+      spotify-assets import ~/Downloads/MyData/ endsong_0.json
+    """
+    from spotify_assets.spotify.export.files import find_packages
+    from spotify_assets.warehouse.importing import import_packages, whose
+
+    settings = Settings.load()
+    try:
+        account_id = whose(settings, account)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    settings.make_data_folder()
+    packages = find_packages(paths)
+    done: list[ImportedFile] = []
+    is_interrupted = False
+    with progressing(sum(file.size for each in packages for file in each.files)) as tell:
+        try:
+            # One at a time, so that what is done stays known at Ctrl-C.
+            done.extend(import_packages(settings, account_id, packages, tell))
+        except KeyboardInterrupt:
+            is_interrupted = True
+    if any(file.receipt.rows_read for file in done):
+        from spotify_assets.defs.ingestion.streaming_history import report
+        from spotify_assets.defs.refreshing import open_instance
+
+        with open_instance(settings) as instance:
+            report(instance, settings, done)
+    if as_json:
+        click.echo(json.dumps(_as_json(account_id, packages, done)))
+    else:
+        show_import(account_id, packages, done)
+    for file in done:
+        if file.error:
+            where = file.file if file.file == file.package else f"{file.package}: {file.file}"
+            click.echo(f"Error: {printable(where)}: {printable(file.error)}", err=True)
+    if is_interrupted:
+        click.echo("Interrupted: what is listed above is done. The same command goes on.", err=True)
+    if is_interrupted or any(file.error for file in done):
+        sys.exit(1)
+
+
+def _as_json(
+    account_id: str, packages: "Sequence[Package]", done: "Sequence[ImportedFile]"
+) -> dict[str, Any]:
+    files = [
+        {
+            "package": file.package,
+            "file": file.file,
+            **asdict(file.receipt),
+            "unknown_fields": list(file.unknown_fields),
+            "error": file.error,
+        }
+        for file in done
+    ]
+    return {
+        **asdict(_total(done)),
+        "account_id": account_id,
+        "files": files,
+        "unknown_files": [name for package in packages for name in package.unknown],
+    }
+
+
+def show_import(
+    account_id: str, packages: "Sequence[Package]", done: "Sequence[ImportedFile]"
+) -> None:
+    """Say what an import came to, for a person."""
+    for file in done:
+        if file.error is None:
+            click.echo(f"{printable(file.file)}: {file.receipt}")
+        if file.unknown_fields:
+            names = ", ".join(printable(name) for name in file.unknown_fields[:UNKNOWN_SHOWN])
+            click.echo(f"  fields that are not known here, and were not kept: {names}")
+    for package in packages:
+        for name in package.unknown:
+            click.echo(
+                f"{printable(name)}: not read. It looks like a history, under a name that is not "
+                "known here; look for a newer spotify-assets."
+            )
+    total = _total(done)
+    if total.rows_loaded:
+        click.echo(f"Next: spotify-assets refresh models the plays of {printable(account_id)}.")
+    if total.rows_quarantined:
+        click.echo("Why rows were kept out: spotify-assets quarantine")
+    click.echo(str(total))
+
+
+def _total(done: "Sequence[ImportedFile]") -> "Receipt":
+    from spotify_assets.warehouse.loading import Receipt
+
+    return sum((file.receipt for file in done), Receipt())

@@ -1,0 +1,282 @@
+"""What a download showed, so that gaps close: an export tells also where nothing was played.
+
+A gap closes by a download that was imported to its last file, that shows the plays at both of the
+gap's edges, and of which nothing between them is in quarantine. Downloads differ, so the rows that
+others brought do not count. What each showed stays known, since a gap may be found later than the
+download that closes it was imported.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, Row, ScalarResult, func, insert, or_, select
+
+from spotify_assets import times
+from spotify_assets.spotify.export.names import Kind
+from spotify_assets.warehouse.tables import (
+    coverage_closures,
+    coverage_gaps,
+    export_days,
+    export_files,
+    export_packages,
+    open_gaps,
+    quarantined_rows,
+    raw_recently_played,
+    raw_streaming_history,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STREAMING_HISTORY = "streaming_history"  # the source of its loads
+SAME_PLAY_WITHIN = timedelta(seconds=60)  # as dbt's variable of this name
+SHORTEST_LISTED_MS = 30_000  # Spotify's recently-played page lists nothing shorter
+DAY = len("2026-01-01")
+KEY_LENGTH = 16
+IN_MILLISECONDS = 10**11  # a player's time above is in ms, below in s
+
+
+class ExportFile:
+    """One file of a download, as it is loaded."""
+
+    def __init__(self, package_id: str, name: str) -> None:
+        self._package_id, self._name = package_id, name
+        self._days: defaultdict[str, list[str]] = defaultdict(list)
+
+    def observe(self, accepted: "pd.DataFrame") -> None:
+        """Note which rows of `raw_streaming_history` it shows."""
+        if accepted.empty or accepted["kind"].iat[0] != Kind.EXTENDED:
+            return
+        for ts, key in zip(accepted["ts"].tolist(), accepted["row_key"].tolist(), strict=True):
+            self._days[ts[:DAY]].append(key[:KEY_LENGTH])
+        # These may have been played on another day.
+        late = accepted[(accepted["offline"] == True) | (accepted["reason_end"] == "logout")]  # noqa: E712
+        names = ["ts", "offline_timestamp", "ms_played", "row_key"]
+        for ts, started, ms_played, key in late[names].itertuples(index=False, name=None):
+            end = _end_by_player(ts, started, ms_played)
+            if end and end[:DAY] != ts[:DAY]:
+                self._days[end[:DAY]].append(key[:KEY_LENGTH])
+
+    def record(self, connection: Connection, load_id: int) -> None:
+        """Keep what was noted, in the transaction of the load."""
+        connection.execute(
+            insert(export_files).values(
+                load_id=load_id, package_id=self._package_id, file=self._name
+            )
+        )
+        if self._days:
+            connection.execute(
+                insert(export_days),
+                [
+                    {"load_id": load_id, "day": day, "row_keys": "".join(keys)}
+                    for day, keys in self._days.items()
+                ],
+            )
+
+
+def finish_package(engine: Engine, account_id: str, package_id: str, name: str) -> None:
+    """Note that a download was imported to its last file, and close the gaps that it covers."""
+    with engine.begin() as connection:
+        load_id: int = connection.execute(
+            select(func.max(export_files.c.load_id)).where(export_files.c.package_id == package_id)
+        ).scalar_one()
+        connection.execute(
+            insert(export_packages).values(
+                package_id=package_id, account_id=account_id, load_id=load_id, package=name
+            )
+        )
+        gaps = _gaps(connection, account_id)
+        _close(connection, account_id, gaps, [package_id], load_id)
+
+
+def close_found_gaps(connection: Connection, account_id: str, load_id: int) -> None:
+    """Close those of the gaps that a load found which a download had covered before."""
+    gaps = _gaps(connection, account_id, found_by=load_id)
+    if gaps:
+        _close(connection, account_id, gaps, _packages(connection, account_id), load_id)
+
+
+def close_released_gaps(connection: Connection, account_id: str, load_id: int) -> None:
+    """Close the gaps that were open because a row in them was in quarantine."""
+    gaps = _gaps(connection, account_id)
+    _close(connection, account_id, gaps, _packages(connection, account_id), load_id)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A row that a download showed. Ends are UTC text; an offline row may have two."""
+
+    ends: tuple[str, ...]
+    row: Row[Any]
+
+
+def _gaps(
+    connection: Connection, account_id: str, found_by: int | None = None
+) -> Sequence[Row[Any]]:
+    query = select(open_gaps).where(open_gaps.c.account_id == account_id)
+    if found_by is not None:
+        found = select(coverage_gaps.c.gap_id).where(coverage_gaps.c.load_id == found_by)
+        query = query.where(open_gaps.c.gap_id.in_(found))
+    return connection.execute(query).all()
+
+
+def _packages(connection: Connection, account_id: str) -> Sequence[str]:
+    found: ScalarResult[str] = connection.execute(
+        select(export_packages.c.package_id)
+        .where(export_packages.c.account_id == account_id)
+        .order_by(export_packages.c.load_id)
+    ).scalars()
+    return found.all()
+
+
+def _close(
+    connection: Connection,
+    account_id: str,
+    gaps: Sequence[Row[Any]],
+    packages: Sequence[str],
+    load_id: int,
+) -> None:
+    for gap in gaps:
+        for package_id in packages:
+            inside = _plays_inside(connection, account_id, gap, package_id)
+            if inside is not None:
+                connection.execute(
+                    insert(coverage_closures).values(
+                        gap_id=gap.gap_id,
+                        load_id=load_id,
+                        closed_from=gap.open_from,
+                        closed_to=gap.open_to,
+                        rows_inside=inside,
+                    )
+                )
+                break
+
+
+def _plays_inside(
+    connection: Connection, account_id: str, gap: Row[Any], package_id: str
+) -> int | None:
+    """How many plays a download shows in a gap, or None where it does not cover the gap."""
+    begin, end = gap.open_from, gap.open_to
+    edges = set[str]()
+    for edge in (begin, end):
+        near = _shown(connection, account_id, package_id, *_around(edge))
+        key = _nearest(connection, account_id, edge, near)
+        if key is None:
+            return None
+        edges.add(key)
+    if _has_quarantined(connection, account_id, package_id, begin, end):
+        return None
+    return len(
+        {
+            shown.row.row_key
+            for shown in _shown(connection, account_id, package_id, begin, end)
+            if begin < shown.ends[-1] < end
+            and shown.row.row_key not in edges
+            and shown.row.ms_played >= SHORTEST_LISTED_MS
+            and not shown.row.incognito_mode
+        }
+    )
+
+
+def _shown(
+    connection: Connection, account_id: str, package_id: str, begin: str, end: str
+) -> Iterator[_Shown]:
+    """The rows of the extended history that a download shows on the days of a time."""
+    days: ScalarResult[str] = connection.execute(
+        select(export_days.c.row_keys)
+        .join(export_files, export_files.c.load_id == export_days.c.load_id)
+        .where(
+            export_files.c.package_id == package_id,
+            export_days.c.day >= begin[:DAY],
+            export_days.c.day <= end[:DAY],
+        )
+    ).scalars()
+    rows = raw_streaming_history.c
+    keys = {
+        day[place : place + KEY_LENGTH] for day in days for place in range(0, len(day), KEY_LENGTH)
+    }
+    for key in keys:
+        found = select(raw_streaming_history).where(
+            rows.account_id == account_id, rows.row_key >= key, rows.row_key < f"{key}g"
+        )
+        for row in connection.execute(found):
+            is_late = row.offline or row.reason_end == "logout"
+            by_player = is_late and _end_by_player(row.ts, row.offline_timestamp, row.ms_played)
+            yield _Shown((row.ts, by_player) if by_player else (row.ts,), row)
+
+
+def _nearest(
+    connection: Connection, account_id: str, edge: str, shown: Iterator[_Shown]
+) -> str | None:
+    """The key of the row that is the play at the edge of a gap; None where none is."""
+    plays = raw_recently_played.c
+    known = connection.execute(
+        select(raw_recently_played).where(plays.account_id == account_id, plays.played_at == edge)
+    ).all()
+    candidates = [
+        (min(_distance(end, edge) for end in each.ends), each.row.row_key)
+        for each in shown
+        # A play that is in quarantine, or was lost by a restore, has nothing but its end.
+        if not known or any(_is_same(play, each.row) for play in known)
+    ]
+    distance, key = min(candidates, default=(timedelta.max, None))
+    return key if distance <= SAME_PLAY_WITHIN else None
+
+
+def _is_same(play: Row[Any], row: Row[Any]) -> bool:
+    return play.track_uri in (row.spotify_track_uri, row.spotify_episode_uri) or (
+        play.track_name == row.master_metadata_track_name
+        and row.master_metadata_album_artist_name in (play.artist_name, play.album_artist_name)
+    )
+
+
+def _has_quarantined(
+    connection: Connection, account_id: str, package_id: str, begin: str, end: str
+) -> bool:
+    """Whether a row of a download that is in quarantine may have ended in a time."""
+    rows, files = quarantined_rows.c, export_files.c
+    of_package = select(func.min(files.load_id), func.max(files.load_id))
+    first, last = connection.execute(of_package.where(files.package_id == package_id)).one()
+    payloads: ScalarResult[str] = connection.execute(
+        select(rows.payload).where(
+            rows.account_id == account_id,
+            rows.source == STREAMING_HISTORY,
+            rows.released_by.is_(None),
+            rows.first_load_id <= last,
+            or_(rows.last_load_id >= first, rows.last_load_id.is_(None)),
+        )
+    ).scalars()
+    for payload in payloads:
+        ended_at = json.loads(payload, parse_constant=str).get("ts")
+        try:
+            if begin <= times.to_text(times.from_text(ended_at)) <= end:
+                return True
+        except (TypeError, ValueError):
+            return True
+    return False
+
+
+def _end_by_player(ts: str, started: object, ms_played: int) -> str | None:
+    """When a stream ended by the clock of its player, where that can be true; UTC text."""
+    if not isinstance(started, int) or started <= 0:
+        return None
+    milliseconds = started if started > IN_MILLISECONDS else started * 1000
+    try:
+        end = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds + ms_played)
+    except OverflowError:
+        return None
+    text = times.to_text(end)
+    return text if text <= ts else None
+
+
+def _around(moment: str) -> tuple[str, str]:
+    middle = times.from_text(moment)
+    return times.to_text(middle - SAME_PLAY_WITHIN), times.to_text(middle + SAME_PLAY_WITHIN)
+
+
+def _distance(one: str, other: str) -> timedelta:
+    return abs(times.from_text(one) - times.from_text(other))

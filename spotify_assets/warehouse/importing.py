@@ -1,0 +1,195 @@
+"""From the files of an export to the raw table, a file at a time.
+
+Each file is one load: all of its rows or none. So a kill or Ctrl-C leaves whole files done, and
+importing again finds their rows and goes on.
+"""
+
+import gc
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.export.errors import ExportError
+from spotify_assets.spotify.export.files import HistoryFile, Package
+from spotify_assets.spotify.export.names import Kind
+from spotify_assets.spotify.state import State, check_name
+from spotify_assets.warehouse.backups.migrating import bring_up_to_date
+from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile, finish_package
+from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
+from spotify_assets.warehouse.lock import writing
+from spotify_assets.warehouse.tables import loads, raw_streaming_history
+from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets.warehouse.zones import fix_zones
+
+
+@dataclass(frozen=True)
+class ImportedFile:
+    """What became of a file.
+
+    Attributes:
+        package, file: names of the download and of the file in it.
+        unknown_fields: names of fields that nobody here knows, whose values were not kept.
+        error: why nothing of it was loaded, or None.
+    """
+
+    package: str
+    file: str
+    receipt: Receipt = field(default_factory=Receipt)
+    unknown_fields: tuple[str, ...] = ()
+    error: str | None = None
+
+
+# Called as files are read: the name of the present one, how many bytes and rows of all so far.
+Tell = Callable[[str, int, int], None]
+
+
+def whose(settings: Settings, account_id: str | None) -> str:
+    """The account that an import is for: the one that was named, or the only one there is.
+
+    Raises:
+        ValueError: that cannot be a name, or none was named and there is not just one account.
+    """
+    if account_id is not None:
+        check_name(account_id)
+        return account_id
+    accounts = {account.account_id for account in State(settings.state_path).accounts()}
+    warehouse = Warehouse(settings.warehouse_path)
+    accounts |= {name for (name,) in warehouse.read(select(loads.c.account_id).distinct())}
+    if len(accounts) == 1:
+        return accounts.pop()
+    here = f" Here are: {', '.join(sorted(accounts))}." if accounts else ""
+    raise ValueError(f"Say whose plays these are: --account NAME.{here}")
+
+
+def import_packages(
+    settings: Settings, account_id: str, packages: Iterable[Package], tell: Tell
+) -> Iterator[ImportedFile]:
+    """Import downloads file by file, and say what became of each as soon as it is done.
+
+    Every file waits for the writer lock and holds it alone, so others have their turns between.
+
+    Raises:
+        ValueError: an account cannot have this name.
+    """
+    State(settings.state_path).add_account(account_id)
+    bytes_before = rows_before = 0
+    for package in packages:
+        if package.fault:
+            yield ImportedFile(package.name, package.name, error=package.fault)
+            continue
+        one = _Import(settings, account_id, package)
+        for file in package.files:
+            done = one.load(file, partial(_tell_all, tell, file.name, bytes_before, rows_before))
+            bytes_before += file.size
+            rows_before += done.receipt.rows_read
+            yield done
+        one.finish()
+
+
+def _tell_all(
+    tell: Tell, name: str, bytes_before: int, rows_before: int, bytes_read: int, rows_read: int
+) -> None:
+    tell(name, bytes_before + bytes_read, rows_before + rows_read)
+
+
+class _Import:
+    """One download on its way into an account."""
+
+    def __init__(self, settings: Settings, account_id: str, package: Package) -> None:
+        self._settings, self._account_id, self._package = settings, account_id, package
+        self._id = uuid.uuid4().hex
+        # How often each row of the account data was there so far; they can look alike.
+        self._seen: Counter[bytes] = Counter()
+        self._is_whole = not package.unknown
+        self._warehouse = Warehouse(settings.warehouse_path)
+
+    def load(self, file: HistoryFile, tell: Callable[[int, int], None]) -> ImportedFile:
+        """Load a file, or nothing of it."""
+        unknown, seen = set[str](), self._seen.copy()
+        load = Load(
+            source=STREAMING_HISTORY,
+            account_id=self._account_id,
+            batches=self._batches(file, seen, unknown, tell),
+            file=ExportFile(self._id, file.name),
+        )
+        name = self._package.name
+        try:
+            with writing(self._settings.locks, f"the import of {file.name}"), _no_collections():
+                bring_up_to_date(self._settings)
+                receipt = write_load(self._warehouse.writer(), raw_streaming_history, load)
+                fix_zones(self._warehouse.writer(), self._settings.timezone)
+        except ExportError as error:
+            self._is_whole = False
+            return ImportedFile(name, file.name, error=str(error))
+        self._seen = seen
+        return ImportedFile(name, file.name, receipt, tuple(sorted(unknown)))
+
+    def finish(self) -> None:
+        """Let the download close gaps, where all of it was loaded."""
+        if self._is_whole and any(file.kind is Kind.EXTENDED for file in self._package.files):
+            with writing(self._settings.locks, f"the import of {self._package.name}"):
+                engine = self._warehouse.writer()
+                finish_package(engine, self._account_id, self._id, self._package.name)
+
+    def _batches(
+        self,
+        file: HistoryFile,
+        seen: Counter[bytes],
+        unknown: set[str],
+        tell: Callable[[int, int], None],
+    ) -> Iterator[Batch]:
+        from spotify_assets.contracts import streaming_history as contract
+
+        bytes_read, rows_read = 0, 0
+
+        def note(place: int) -> None:
+            nonlocal bytes_read
+            bytes_read = place
+
+        for rows in file.rows(note):
+            if not rows_read and rows and not contract.has_shape(file.kind, rows):
+                raise ExportError(
+                    "Its name is a history's, and its rows are not: they lack "
+                    f"{' and '.join(contract.needed(file.kind))}. Spotify may have changed its "
+                    "format: look for a newer spotify-assets."
+                )
+            rows_read += len(rows)
+            unknown |= contract.unknown_fields(file.kind, rows)
+            yield _batch(self._account_id, file.kind, rows, seen)
+            tell(bytes_read, rows_read)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Spare the garbage collector: it looks through all rows over and over, 15 % of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _batch(account_id: str, kind: Kind, rows: list[Any], seen: Counter[bytes]) -> Batch:
+    from spotify_assets.contracts import streaming_history as contract
+    from spotify_assets.contracts.split import split
+
+    def payload_of(place: int) -> str:
+        return contract.payload(kind, rows[place])
+
+    rows_read = len(rows)  # before anything is decided about them
+    accepted, rejected = split(contract.flatten(kind, rows), contract.StreamingHistory)
+    return Batch(
+        rows_read=rows_read,
+        accepted=contract.keyed(account_id, kind, accepted, seen),
+        rejected=rejected.assign(payload=rejected["payload"].map(payload_of)),
+        payload_of=payload_of,
+    )

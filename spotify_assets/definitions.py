@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 
 import spotify_assets.defs
+from spotify_assets.defs.ingestion.inbox import import_job
+from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.io_manager import WarehouseIOManager
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.alerts import run_failure_alert
@@ -22,6 +24,7 @@ from spotify_assets.defs.resources import SpotifyResource, WarehouseResource, db
 from spotify_assets.defs.schedules import daily_refresh, models_schedule
 from spotify_assets.defs.sensors import (
     health_sensor,
+    inbox_sensor,
     killed_runs_sensor,
     models_sensor,
     recently_played_sensor,
@@ -53,6 +56,7 @@ def build_definitions(**resources: Any) -> dg.Definitions:
             *dg.with_source_code_references(
                 dg.load_assets_from_package_module(spotify_assets.defs)
             ),
+            streaming_history,
             backups,
         ],
         asset_checks=dg.load_asset_checks_from_package_module(spotify_assets.defs),
@@ -60,6 +64,7 @@ def build_definitions(**resources: Any) -> dg.Definitions:
             refresh_job,
             daily_refresh_job,
             models_job,
+            import_job,
             daily_backup,
             weekly_restore_drill,
             housekeeping,
@@ -74,6 +79,7 @@ def build_definitions(**resources: Any) -> dg.Definitions:
         sensors=[
             recently_played_sensor,
             models_sensor,
+            inbox_sensor,
             killed_runs_sensor,
             health_sensor,
             run_failure_alert,

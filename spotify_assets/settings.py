@@ -118,6 +118,11 @@ class Settings:
         return self.data / "dagster"
 
     @property
+    def inbox(self) -> Path:
+        """Where a download of Spotify's is put to be imported by itself."""
+        return self.data / "inbox"
+
+    @property
     def backups(self) -> Path:
         return self.data / "backups"
 

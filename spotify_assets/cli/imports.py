@@ -57,11 +57,11 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
         except KeyboardInterrupt:
             is_interrupted = True
     if any(file.receipt.rows_read for file in done):
-        from spotify_assets.defs.ingestion.streaming_history import report
+        from spotify_assets.defs.ingestion.streaming_history import materialization
         from spotify_assets.defs.refreshing import open_instance
 
         with open_instance(settings) as instance:
-            report(instance, settings, done)
+            instance.report_runless_asset_event(materialization(settings, done))
     if as_json:
         click.echo(json.dumps(_as_json(account_id, packages, done)))
     else:

@@ -1,17 +1,13 @@
 """The contract of `raw_streaming_history`, and the way of an export's rows to its columns.
 
 Required: when the stream ended and how long it was. All else may be null or absent, since Spotify
-changes what it tells, but where it is there it must be of its type. Only the fields that are named
-here are kept: what else a row has may be about the person (the IP address is), so of that not even
-the values of rejected rows are.
+changes what it tells, but where it is there it must be of its type.
 """
 
 import hashlib
-import json
-import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -21,58 +17,19 @@ import pandera.pandas as pa
 
 from spotify_assets import times
 from spotify_assets.contracts import values
+from spotify_assets.spotify.export.fields import FIELDS, NAMES, utc_text
 from spotify_assets.spotify.export.names import Kind
 
-SPOTIFY_BEGAN = "2006"
 IN_THE_FUTURE = "in the future"
 # A machine's clock may be in another's time zone by mistake.
 LATEST_END_AFTER_NOW = timedelta(days=1)
 # A time of the player in ms since 1970 is below, in any year.
 LARGEST_TIMESTAMP = 2**53
-PERSONAL = frozenset({"ip_addr", "ip_addr_decrypted", "user_agent_decrypted", "username"})
 
 VARIANT_LENGTH = 16
 SECONDS = len("2026-01-01T00:00:00")
 
-FIELDS = (
-    "ts",
-    "ms_played",
-    "platform",
-    "conn_country",
-    "master_metadata_track_name",
-    "master_metadata_album_artist_name",
-    "master_metadata_album_album_name",
-    "spotify_track_uri",
-    "episode_name",
-    "episode_show_name",
-    "spotify_episode_uri",
-    "audiobook_title",
-    "audiobook_uri",
-    "audiobook_chapter_uri",
-    "audiobook_chapter_title",
-    "audiobook_author_name",
-    "reason_start",
-    "reason_end",
-    "shuffle",
-    "skipped",
-    "offline",
-    "offline_timestamp",
-    "incognito_mode",
-)
-# Our name of a field by the file's, for each kind of history.
-OF_ACCOUNT_DATA = {"endTime": "ts", "msPlayed": "ms_played"}
-NAMES: dict[Kind, dict[str, str]] = {
-    Kind.EXTENDED: {name: name for name in FIELDS if name != "audiobook_author_name"},
-    Kind.MUSIC: OF_ACCOUNT_DATA
-    | {
-        "artistName": "master_metadata_album_artist_name",
-        "trackName": "master_metadata_track_name",
-    },
-    Kind.PODCAST: OF_ACCOUNT_DATA
-    | {"podcastName": "episode_show_name", "episodeName": "episode_name"},
-    Kind.AUDIOBOOK: OF_ACCOUNT_DATA
-    | {"audiobookName": "audiobook_title", "authorName": "audiobook_author_name"},
-}
+
 # What a row is known by: the first URI that it has, or else all of these names.
 URIS = ("spotify_track_uri", "spotify_episode_uri")
 NAMING = (
@@ -82,9 +39,6 @@ NAMING = (
     "episode_name",
     "episode_show_name",
 )
-
-_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z")
-_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-9]{2}")
 
 
 class StreamingHistory(pa.DataFrameModel):
@@ -159,7 +113,7 @@ def flatten(kind: Kind, rows: Sequence[Any]) -> pd.DataFrame:
     """
     columns: dict[str, Sequence[Any]] = {name: [None] * len(rows) for name in FIELDS}
     columns |= dict(zip(NAMES[kind].values(), _columns(tuple(NAMES[kind]), rows), strict=True))
-    columns["ended_at"] = [_utc_text(value) for value in columns["ts"]]
+    columns["ended_at"] = [utc_text(value) for value in columns["ts"]]
     columns["payload"] = list(range(len(rows)))
     # dtype=object from the start: pandas would make floats of integers beside a null.
     return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in columns.items()})
@@ -172,47 +126,6 @@ def _columns(names: tuple[str, ...], rows: Sequence[Any]) -> list[Sequence[Any]]
     except (KeyError, TypeError):  # older exports lack some fields
         records = [row if isinstance(row, dict) else {} for row in rows]
         return [[record.get(name) for record in records] for name in names]
-
-
-def payload(kind: Kind, row: object) -> str:
-    """What is kept of a row, as JSON that is the same for the same row.
-
-    Of fields that are not known, and of values that are none, it holds the names.
-    """
-    if not isinstance(row, dict):
-        return _json({"not_an_object": type(row).__name__})
-    names = NAMES[kind]
-    kept = {
-        name: value
-        if isinstance(value := row[name], str | int | float)
-        else f"({type(value).__name__})"
-        for name in names
-        if row.get(name) is not None
-    }
-    strange = sorted(row.keys() - names.keys() - PERSONAL)
-    return _json(kept | {"unknown_fields": strange} if strange else kept)
-
-
-def unknown_fields(kind: Kind, rows: Sequence[Any]) -> set[str]:
-    """The names of the rows' fields that are neither kept nor known to be personal."""
-    known = NAMES[kind].keys() | PERSONAL
-    return {
-        name
-        for row in rows
-        if isinstance(row, dict) and not known >= row.keys()
-        for name in row.keys() - known
-    }
-
-
-def needed(kind: Kind) -> list[str]:
-    """The names of the fields that a row of this kind cannot be without."""
-    return [theirs for theirs, ours in NAMES[kind].items() if ours in ("ts", "ms_played")]
-
-
-def has_shape(kind: Kind, rows: Sequence[Any]) -> bool:
-    """Whether any of the rows has the fields that it cannot be without."""
-    fields = set(needed(kind))
-    return any(isinstance(row, dict) and fields <= row.keys() for row in rows)
 
 
 def keyed(
@@ -261,28 +174,3 @@ def keyed(
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _json(value: object) -> str:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:  # half a character, or an integer of more than 64 bits
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _utc_text(value: object) -> str | None:
-    """The end of a stream as our UTC text, or None where the value is no time since 2006."""
-    if not isinstance(value, str):
-        return None
-    try:
-        if _SECOND.fullmatch(value):
-            datetime.fromisoformat(value)  # is there such a day?
-            text = f"{value[:-1]}.000Z"
-        elif _MINUTE.fullmatch(value):
-            datetime.fromisoformat(value)
-            text = f"{value[:10]}T{value[11:]}:00.000Z"
-        else:  # "2016-07-01 10:00:00 UTC" in files before 2021
-            text = times.to_text(times.from_text(value.replace(" UTC", "Z")))
-    except ValueError:
-        return None
-    return text if text >= SPOTIFY_BEGAN else None

@@ -4,15 +4,17 @@ import json
 
 import dagster as dg
 
-from spotify_assets import timetable
+from spotify_assets import times, timetable
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.checks import severity
+from spotify_assets.defs.ingestion.inbox import UNDECIDED, InboxConfig, import_job
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.warehouse.health import health, verdicts
+from spotify_assets.warehouse.inbox import at_rest, entries
 from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, no_news
 
 settings = Settings.load()
@@ -65,6 +67,37 @@ def models_sensor(
     if _is_unfinished(context.instance, refresh_job.name, daily_refresh_job.name, models_job.name):
         return dg.SkipReason("An import waits, and a run for it is queued or running.")
     return dg.RunRequest(tags={"trigger": "models_sensor"})
+
+
+@dg.sensor(job=import_job, minimum_interval_seconds=30, default_status=RUNNING)
+def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Import what has lain unchanged in data/inbox for half a minute."""
+    present_settings = Settings.load()
+    try:
+        cursor = json.loads(context.cursor or "{}")
+        seen = {name: (str(signature), str(since)) for name, (signature, since) in cursor.items()}
+    except (ValueError, TypeError, AttributeError):  # somebody else's cursor
+        seen = {}
+    present = entries(present_settings)
+    rested, noted = at_rest(present, seen, times.now())
+    cursor = json.dumps(noted)
+    ready = {entry.name: entry.signature for entry in rested if entry.account_id}
+    if not ready:
+        undecided = [entry.name for entry in rested if entry.account_id is None]
+        words = (
+            f"{', '.join(undecided)}: {UNDECIDED}"
+            if undecided
+            else "Waiting until what is there has come to rest."
+            if present
+            else f"Nothing new in {present_settings.inbox}."
+        )
+        return dg.SensorResult(skip_reason=words, cursor=cursor)
+    if _is_unfinished(context.instance, import_job.name):
+        return dg.SensorResult(skip_reason="An import is queued or running.", cursor=cursor)
+    # No run key: what a killed run left is asked for again.
+    run_config = dg.RunConfig(ops={"import_from_inbox": InboxConfig(at_rest=ready)})
+    request = dg.RunRequest(tags={"trigger": "inbox_sensor"}, run_config=run_config)
+    return dg.SensorResult(run_requests=[request], cursor=cursor)
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)

@@ -33,6 +33,7 @@ from spotify_assets.spotify.tables import (
     blind_spells,
     blocked_calls,
     failed_looks,
+    inbox_failures,
     landed_pages,
     login_troubles,
     metadata,
@@ -308,6 +309,21 @@ class State:
         """The newest block of an app's calls of an endpoint, over or not."""
         with self._reading() as connection:
             return _block(connection, client_id, endpoint) if connection else None
+
+    def inbox_failures(self) -> dict[str, str]:
+        """The files of the inbox that could not be imported: their signatures, by name."""
+        with self._reading() as connection:
+            rows = connection.execute(select(inbox_failures)).all() if connection else []
+        return {row.name: row.signature for row in rows}
+
+    def keep_inbox_failure(self, name: str, signature: str, error: str) -> None:
+        """Note that a file of the inbox could not be imported as it is."""
+        values = {"signature": signature, "failed_at": times.now_text(), "error": error}
+        statement = sqlite_insert(inbox_failures).values(name=name, **values)
+        with self._writer().begin() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["name"], set_=values)
+            )
 
     def page_ids(self) -> list[str]:
         """The ids of all landed pages, in the order of landing."""

@@ -69,6 +69,16 @@ blind_spells = Table(
     PrimaryKeyConstraint("account_id", "blind_from"),
 )
 
+# Files of the inbox that could not be imported, as they were then.
+inbox_failures = Table(
+    "inbox_failures",
+    metadata,
+    Column("name", Text, primary_key=True, comment="path below the inbox"),
+    Column("signature", Text, nullable=False, comment="changes when the file does"),
+    Column("failed_at", Text, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
 blocked_calls = Table(
     "blocked_calls",
     metadata,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, Row, ScalarResult, func, insert, or_, select
 
 from spotify_assets import times
+from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.names import Kind
 from spotify_assets.warehouse.tables import (
     coverage_closures,
@@ -93,17 +94,16 @@ def finish_package(engine: Engine, account_id: str, package_id: str, name: str) 
         _close(connection, account_id, gaps, [package_id], load_id)
 
 
-def close_found_gaps(connection: Connection, account_id: str, load_id: int) -> None:
-    """Close those of the gaps that a load found which a download had covered before."""
-    gaps = _gaps(connection, account_id, found_by=load_id)
+def close_gaps(connection: Connection, account_id: str, load_id: int, *, found_by_it: bool) -> None:
+    """Close the gaps that a download had covered before, in the transaction of a load.
+
+    Args:
+        found_by_it: only those that the load found; or else all, as a load may have let go of the
+            row in quarantine that kept one open.
+    """
+    gaps = _gaps(connection, account_id, load_id if found_by_it else None)
     if gaps:
         _close(connection, account_id, gaps, _packages(connection, account_id), load_id)
-
-
-def close_released_gaps(connection: Connection, account_id: str, load_id: int) -> None:
-    """Close the gaps that were open because a row in them was in quarantine."""
-    gaps = _gaps(connection, account_id)
-    _close(connection, account_id, gaps, _packages(connection, account_id), load_id)
 
 
 @dataclass(frozen=True)
@@ -251,11 +251,8 @@ def _has_quarantined(
         )
     ).scalars()
     for payload in payloads:
-        ended_at = json.loads(payload, parse_constant=str).get("ts")
-        try:
-            if begin <= times.to_text(times.from_text(ended_at)) <= end:
-                return True
-        except (TypeError, ValueError):
+        ended_at = fields.ended_at(json.loads(payload, parse_constant=str))
+        if ended_at is None or begin <= ended_at <= end:
             return True
     return False
 

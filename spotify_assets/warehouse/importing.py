@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 
 from spotify_assets.settings import Settings
+from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.files import HistoryFile, Package
 from spotify_assets.spotify.export.names import Kind
@@ -59,13 +60,18 @@ def whose(settings: Settings, account_id: str | None) -> str:
     if account_id is not None:
         check_name(account_id)
         return account_id
-    accounts = {account.account_id for account in State(settings.state_path).accounts()}
-    warehouse = Warehouse(settings.warehouse_path)
-    accounts |= {name for (name,) in warehouse.read(select(loads.c.account_id).distinct())}
+    accounts = known_accounts(settings)
     if len(accounts) == 1:
         return accounts.pop()
     here = f" Here are: {', '.join(sorted(accounts))}." if accounts else ""
     raise ValueError(f"Say whose plays these are: --account NAME.{here}")
+
+
+def known_accounts(settings: Settings) -> set[str]:
+    """The names of all accounts, also of those whose `state.db` was lost."""
+    accounts = {account.account_id for account in State(settings.state_path).accounts()}
+    loaded = Warehouse(settings.warehouse_path).read(select(loads.c.account_id).distinct())
+    return accounts | {name for (name,) in loaded}
 
 
 def import_packages(
@@ -145,8 +151,6 @@ class _Import:
         unknown: set[str],
         tell: Callable[[int, int], None],
     ) -> Iterator[Batch]:
-        from spotify_assets.contracts import streaming_history as contract
-
         bytes_read, rows_read = 0, 0
 
         def note(place: int) -> None:
@@ -154,15 +158,15 @@ class _Import:
             bytes_read = place
 
         for rows in file.rows(note):
-            if not rows_read and rows and not contract.has_shape(file.kind, rows):
+            if not rows_read and rows and not fields.has_shape(file.kind, rows):
                 raise ExportError(
                     "Its name is a history's, and its rows are not: they lack "
-                    f"{' and '.join(contract.needed(file.kind))}. Spotify may have changed its "
+                    f"{' and '.join(fields.needed(file.kind))}. Spotify may have changed its "
                     "format: look for a newer spotify-assets."
                 )
             rows_read += len(rows)
-            unknown |= contract.unknown_fields(file.kind, rows)
-            yield _batch(self._account_id, file.kind, rows, seen)
+            unknown |= fields.unknown_fields(file.kind, rows)
+            yield to_batch(self._account_id, file.kind, rows, seen)
             tell(bytes_read, rows_read)
 
 
@@ -178,12 +182,17 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _batch(account_id: str, kind: Kind, rows: list[Any], seen: Counter[bytes]) -> Batch:
+def to_batch(account_id: str, kind: Kind, rows: list[Any], seen: Counter[bytes]) -> Batch:
+    """Rows of an export, split by the contract and keyed.
+
+    Args:
+        seen: how often each row of the account data was in its download so far.
+    """
     from spotify_assets.contracts import streaming_history as contract
     from spotify_assets.contracts.split import split
 
     def payload_of(place: int) -> str:
-        return contract.payload(kind, rows[place])
+        return fields.payload(kind, rows[place])
 
     rows_read = len(rows)  # before anything is decided about them
     accepted, rejected = split(contract.flatten(kind, rows), contract.StreamingHistory)
@@ -191,5 +200,6 @@ def _batch(account_id: str, kind: Kind, rows: list[Any], seen: Counter[bytes]) -
         rows_read=rows_read,
         accepted=contract.keyed(account_id, kind, accepted, seen),
         rejected=rejected.assign(payload=rejected["payload"].map(payload_of)),
+        ends=accepted["ended_at"],
         payload_of=payload_of,
     )

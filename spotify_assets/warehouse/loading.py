@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from spotify_assets import times
 from spotify_assets.warehouse import coverage
-from spotify_assets.warehouse.exported import ExportFile, close_found_gaps
+from spotify_assets.warehouse.exported import ExportFile, close_gaps
 from spotify_assets.warehouse.tables import loads, quarantined_rows
 
 RESTORE = "restore"
@@ -33,6 +33,7 @@ class Batch:
         rows_read: what the parser counted before any row was looked at.
         accepted: frame with the columns of the raw table but `load_id`, and `payload`.
         rejected: frame of `payload` and `reasons`.
+        ends: of the plays that were accepted, UTC text; the load's window, where it has no other.
         payload_of: the text of an accepted row's payload, where it is not that text itself.
     """
 
@@ -40,6 +41,7 @@ class Batch:
     accepted: "pd.DataFrame"
     rejected: "pd.DataFrame"
     rows_ignored: int = 0
+    ends: Iterable[str] = ()
     payload_of: Callable[[Any], str] = str
 
 
@@ -126,17 +128,25 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
     """
     with engine.begin() as connection:
         load_id = _open(connection, load, run_id)
-        receipt = Receipt()
+        receipt, edges = Receipt(), list[str]()
         for batch in load.batches:
             receipt += _write(connection, table, load, load_id, batch)
+            ends = [*batch.ends, *edges]
+            edges = [min(ends), max(ends)] if ends else []
             if load.file:
                 load.file.observe(batch.accepted)
         coverage.judge(connection, load_id, load.account_id, load.listed, load.blind_because)
         coverage.record_lost(connection, load_id, load.account_id, load.lost, load.still_open)
-        close_found_gaps(connection, load.account_id, load_id)
+        close_gaps(connection, load.account_id, load_id, found_by_it=not load.is_retry)
         if load.file:
             load.file.record(connection, load_id)
-        connection.execute(update(loads).where(loads.c.load_id == load_id).values(vars(receipt)))
+        known = {
+            "window_from": load.window_from or min(edges, default=None),
+            "window_to": load.window_to or max(edges, default=None),
+        }
+        connection.execute(
+            update(loads).where(loads.c.load_id == load_id).values({**vars(receipt), **known})
+        )
     return receipt
 
 

@@ -5,20 +5,28 @@ Reading needs no pandas. What a row must be is the contract's to say, and how a 
 """
 
 import json
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
+from spotify_assets.spotify.export import fields
+from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.state import LandedPage, State
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
+from spotify_assets.warehouse.exported import STREAMING_HISTORY
 from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
 from spotify_assets.warehouse.lock import writing
-from spotify_assets.warehouse.pending import RECENTLY_PLAYED
-from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
+from spotify_assets.warehouse.tables import (
+    loads,
+    quarantined_rows,
+    raw_recently_played,
+    raw_streaming_history,
+)
 from spotify_assets.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:  # which only a retry needs
@@ -53,11 +61,15 @@ class QuarantinedRow:
     @property
     def played_at(self) -> str | None:
         """The end of the play as UTC text, where the payload tells it."""
+        if self.source == STREAMING_HISTORY:
+            return fields.ended_at(self.item)
         return recently_played.played_at(self.item)
 
     @property
     def track_name(self) -> str | None:
         """The track's name, where the payload tells it."""
+        if self.source == STREAMING_HISTORY:
+            return fields.title(self.item)
         return recently_played.track_name(self.item)
 
 
@@ -86,56 +98,81 @@ def waiting_rows(warehouse: Warehouse) -> list[QuarantinedRow]:
 def retry(
     settings: Settings, contract: "type[pa.DataFrameModel] | None" = None
 ) -> dict[str, Receipt]:
-    """Put all waiting plays of Spotify's page through a contract again, as the one writer.
+    """Put all that waits through its contract again, as the one writer.
 
     What it accepts enters raw and is released, what it rejects stays with the contract's reasons:
-    one load per account, and none where nothing would change.
+    one load per account and source, and none where nothing would change.
 
     Args:
         settings: where the databases and the locks are.
-        contract: by default that of `raw_recently_played`.
+        contract: of plays that Spotify's page listed; by default that of `raw_recently_played`.
 
     Returns:
         What became of the waiting rows, by account.
     """
     warehouse, state = Warehouse(settings.warehouse_path), State(settings.state_path)
+    receipts: defaultdict[str, Receipt] = defaultdict(Receipt)
     with writing(settings.locks, "a retry of the quarantine"):
         bring_up_to_date(settings)
-        waiting = [row for row in waiting_rows(warehouse) if row.source == RECENTLY_PLAYED]
-        by_account = groupby(
-            sorted(waiting, key=lambda row: (row.account_id, row.last_load_id)),
-            lambda row: row.account_id,
+        waiting = sorted(
+            waiting_rows(warehouse), key=lambda row: (row.account_id, row.source, row.last_load_id)
         )
-        return {
-            account_id: _retry_account(list(rows), warehouse, state, contract)
-            for account_id, rows in by_account
-        }
+        for (account_id, source), group in groupby(
+            waiting, lambda row: (row.account_id, row.source)
+        ):
+            rows = list(group)
+            if source == STREAMING_HISTORY:
+                table, batches = raw_streaming_history, _exported(account_id, rows)
+            else:
+                table, batches = raw_recently_played, [_listed(rows, state, contract)]
+            receipts[account_id] += _retry(rows, table, batches, warehouse)
+    return dict(receipts)
 
 
-def _retry_account(
-    rows: list[QuarantinedRow],
-    warehouse: Warehouse,
-    state: State,
-    contract: "type[pa.DataFrameModel] | None",
+def _retry(
+    rows: list[QuarantinedRow], table: Table, batches: list[Batch], warehouse: Warehouse
 ) -> Receipt:
+    known = {row.payload: list(row.reasons) for row in rows}
+    reasons = {
+        payload: json.loads(reasons)
+        for batch in batches
+        for payload, reasons in zip(
+            batch.rejected["payload"], batch.rejected["reasons"], strict=True
+        )
+    }
+    if known == reasons:
+        return Receipt(rows_read=len(rows), rows_quarantined=len(rows))
+    load = Load(rows[0].source, rows[0].account_id, batches=batches, is_retry=True)
+    return write_load(warehouse.writer(), table, load)
+
+
+def _exported(account_id: str, rows: list[QuarantinedRow]) -> list[Batch]:
+    """Rows of exports, those of each kind as a batch."""
+    from spotify_assets.warehouse.importing import to_batch
+
+    by_kind: defaultdict[Kind, list[QuarantinedRow]] = defaultdict(list)
+    for row in rows:
+        by_kind[fields.kind_of_row(row.item)].append(row)
+    batches = []
+    for kind, of_kind in by_kind.items():
+        batch = to_batch(account_id, kind, [json.loads(row.payload) for row in of_kind], Counter())
+        # The stored text is the row's identity in quarantine, so it is what has to be released.
+        texts = [row.payload for row in of_kind]
+        kept = batch.accepted.assign(payload=[texts[place] for place in batch.accepted["payload"]])
+        out = batch.rejected.assign(payload=[texts[place] for place in batch.rejected.index])
+        batches.append(replace(batch, accepted=kept, rejected=out, payload_of=str))
+    return batches
+
+
+def _listed(
+    rows: list[QuarantinedRow], state: State, contract: "type[pa.DataFrameModel] | None"
+) -> Batch:
+    """Plays that Spotify's page listed."""
     from spotify_assets.contracts.recently_played import RecentlyPlayed
     from spotify_assets.contracts.split import split
 
     accepted, rejected = split(_frame(rows, state), contract or RecentlyPlayed)
-    known = {row.payload: list(row.reasons) for row in rows}
-    reasons = dict(zip(rejected["payload"], map(json.loads, rejected["reasons"]), strict=True))
-    if known == reasons:
-        return Receipt(rows_read=len(rows), rows_quarantined=len(rows))
-    load = Load(
-        source=RECENTLY_PLAYED,
-        account_id=rows[0].account_id,
-        page_id=None,
-        batches=(Batch(len(rows), accepted, rejected),),
-        window_from=min(accepted["played_at"], default=None),
-        window_to=max(accepted["played_at"], default=None),
-        is_retry=True,
-    )
-    return write_load(warehouse.writer(), raw_recently_played, load)
+    return Batch(len(rows), accepted, rejected, ends=accepted["played_at"])
 
 
 def _frame(rows: list[QuarantinedRow], state: State) -> "pd.DataFrame":

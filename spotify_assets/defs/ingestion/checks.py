@@ -1,52 +1,67 @@
 """Asset checks of the raw assets. They report; what is bad was kept out before the write."""
 
 import dagster as dg
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from spotify_assets.defs.ingestion.assets import recently_played
+from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
+from spotify_assets.warehouse.exported import STREAMING_HISTORY
 from spotify_assets.warehouse.health import Verdict, health, verdicts
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
-from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
+from spotify_assets.warehouse.tables import (
+    loads,
+    quarantined_rows,
+    raw_recently_played,
+    raw_streaming_history,
+)
 
 
-@dg.asset_check(asset=recently_played)
-def contract(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """No row waits in quarantine."""
-    rows = warehouse.warehouse.read(
-        select(quarantined_rows.c.reasons, func.count().label("rows"))
-        .where(
-            quarantined_rows.c.source == RECENTLY_PLAYED, quarantined_rows.c.released_by.is_(None)
+def _contract(asset: dg.AssetKey, source: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="contract")
+    def contract(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        """No row waits in quarantine."""
+        rows = warehouse.warehouse.read(
+            select(quarantined_rows.c.reasons, func.count().label("rows"))
+            .where(quarantined_rows.c.source == source, quarantined_rows.c.released_by.is_(None))
+            .group_by(quarantined_rows.c.reasons)
         )
-        .group_by(quarantined_rows.c.reasons)
-    )
-    return dg.AssetCheckResult(
-        passed=not rows,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="Rows in quarantine, by reason." if rows else "Nothing is in quarantine.",
-        metadata={
-            "quarantined_rows": sum(row.rows for row in rows),
-            "reasons": {row.reasons: row.rows for row in rows},
-        },
-    )
-
-
-@dg.asset_check(asset=recently_played)
-def sums(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """The table holds exactly what the loads say that they brought."""
-    rows = warehouse.warehouse.read(select(func.count()).select_from(raw_recently_played))
-    loaded = warehouse.warehouse.read(
-        select(func.coalesce(func.sum(loads.c.rows_loaded), 0)).where(
-            loads.c.source == RECENTLY_PLAYED
+        return dg.AssetCheckResult(
+            passed=not rows,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="Rows in quarantine, by reason." if rows else "Nothing is in quarantine.",
+            metadata={
+                "quarantined_rows": sum(row.rows for row in rows),
+                "reasons": {row.reasons: row.rows for row in rows},
+            },
         )
-    )
-    in_table, in_loads = (found[0][0] if found else 0 for found in (rows, loaded))
-    return dg.AssetCheckResult(
-        passed=in_table == in_loads,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows_in_table": in_table, "rows_loaded_in_all_loads": in_loads},
-    )
+
+    return contract
+
+
+def _sums(asset: dg.AssetKey, source: str, table: Table) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="sums")
+    def sums(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        """The table holds exactly what the loads say that they brought."""
+        rows = warehouse.warehouse.read(select(func.count()).select_from(table))
+        loaded = warehouse.warehouse.read(
+            select(func.coalesce(func.sum(loads.c.rows_loaded), 0)).where(loads.c.source == source)
+        )
+        in_table, in_loads = (found[0][0] if found else 0 for found in (rows, loaded))
+        return dg.AssetCheckResult(
+            passed=in_table == in_loads,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={"rows_in_table": in_table, "rows_loaded_in_all_loads": in_loads},
+        )
+
+    return sums
+
+
+played_contract = _contract(recently_played.key, RECENTLY_PLAYED)
+played_sums = _sums(recently_played.key, RECENTLY_PLAYED, raw_recently_played)
+exported_contract = _contract(streaming_history.key, STREAMING_HISTORY)
+exported_sums = _sums(streaming_history.key, STREAMING_HISTORY, raw_streaming_history)
 
 
 @dg.asset_check(asset=recently_played)

@@ -28,26 +28,23 @@ streaming_history = dg.AssetSpec(
 )
 
 
-def report(instance: dg.DagsterInstance, settings: Settings, done: Sequence[ImportedFile]) -> None:
-    """Record in Dagster what an import loaded, as a materialisation without a run."""
+def materialization(settings: Settings, done: Sequence[ImportedFile]) -> dg.AssetMaterialization:
+    """What an import came to, as Dagster keeps it; without a run, report it to the instance."""
     total = sum((file.receipt for file in done), Receipt())
     plays = raw_streaming_history.c
     query = select(func.count(), func.min(plays.ts), func.max(plays.ts))
     rows, oldest, newest = tuple(Warehouse(settings.warehouse_path).read(query)[0])
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(
-            streaming_history.key,
-            metadata={
-                **vars(total),
-                "accounting": str(total),
-                "dagster/row_count": rows,
-                "oldest_play": oldest or "none",
-                "newest_play": newest or "none",
-                "files": {f"{each.package}: {each.file}": str(each.receipt) for each in done},
-                "errors": {
-                    f"{each.package}: {each.file}": each.error for each in done if each.error
-                },
-                "unknown_fields": sorted({name for each in done for name in each.unknown_fields}),
-            },
-        )
+    names = {f"{each.package}: {each.file}": each for each in done}
+    return dg.AssetMaterialization(
+        streaming_history.key,
+        metadata={
+            **vars(total),
+            "accounting": str(total),
+            "dagster/row_count": rows,
+            "oldest_play": oldest or "none",
+            "newest_play": newest or "none",
+            "files": {name: str(each.receipt) for name, each in names.items()},
+            "errors": {name: each.error for name, each in names.items() if each.error},
+            "unknown_fields": sorted({name for each in done for name in each.unknown_fields}),
+        },
     )

@@ -11,6 +11,7 @@ import dagster as dg
 
 from spotify_assets import timetable
 from spotify_assets.defs.ingestion.assets import recently_played
+from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.operations.killed_runs import process_tags
 from spotify_assets.defs.schedules import RUNNING, TIMEZONE
 from spotify_assets.settings import Settings
@@ -20,7 +21,7 @@ from spotify_assets.warehouse.backups.making import back_up
 
 backups = dg.AssetSpec(
     "backups",
-    deps=[recently_played],
+    deps=[recently_played, streaming_history],
     group_name="operations",
     kinds={"python", "sqlite"},
     owners=["team:listener"],

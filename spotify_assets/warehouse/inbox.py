@@ -1,0 +1,127 @@
+"""`data/inbox`: downloads that are imported by themselves once they have come to rest.
+
+What lies in it is for the only account; with several accounts, what lies in a folder of an
+account's name is for that account. What was imported moves to `inbox/done`. What could not be
+stays where it is, with its error kept, until it changes.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from spotify_assets import times
+from spotify_assets.settings import Settings
+from spotify_assets.spotify.export.files import find_packages
+from spotify_assets.spotify.state import State
+from spotify_assets.warehouse.importing import ImportedFile, Tell, import_packages, known_accounts
+
+RESTED_AFTER = timedelta(seconds=30)
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder in the inbox.
+
+    Attributes:
+        name: its path below the inbox.
+        account_id: whose it is, or None where that cannot be told.
+        signature: changes when it does.
+    """
+
+    name: str
+    path: Path
+    account_id: str | None
+    signature: str
+
+
+def entries(settings: Settings) -> list[Entry]:
+    """What lies in the inbox and has not failed as it is now; those in no account's folder too."""
+    if not settings.inbox.is_dir():
+        return []
+    accounts = known_accounts(settings)
+    only = next(iter(accounts)) if len(accounts) == 1 else None
+    failures = State(settings.state_path).inbox_failures()
+    found = [
+        each
+        for child in _children(settings.inbox)
+        for each in (
+            [_entry(settings.inbox, below, child.name) for below in _children(child)]
+            if child.is_dir() and child.name in accounts
+            else [_entry(settings.inbox, child, only)]
+        )
+    ]
+    return [each for each in found if failures.get(each.name) != each.signature]
+
+
+def at_rest(
+    present: list[Entry], seen: Mapping[str, tuple[str, str]], now: datetime
+) -> tuple[list[Entry], dict[str, tuple[str, str]]]:
+    """Which entries have not changed for half a minute, and what to hand in the next time.
+
+    Args:
+        seen: by name, the signature that was last seen and since when, as UTC text.
+    """
+    noted: dict[str, tuple[str, str]] = {}
+    for each in present:
+        signature, since = seen.get(each.name, ("", ""))
+        is_same = signature == each.signature and since <= times.to_text(now)
+        noted[each.name] = (each.signature, since if is_same else times.to_text(now))
+    rested = [
+        each for each in present if now - times.from_text(noted[each.name][1]) >= RESTED_AFTER
+    ]
+    return rested, noted
+
+
+def import_entry(settings: Settings, entry: Entry, tell: Tell) -> list[ImportedFile]:
+    """Import a file or folder of the inbox, and move it aside where all of it was read.
+
+    Raises:
+        ValueError: nobody can tell whose it is.
+    """
+    if entry.account_id is None:
+        raise ValueError(f"Nobody can tell whose {entry.name} is: put it in inbox/NAME/.")
+    packages = find_packages([entry.path])
+    done = list(import_packages(settings, entry.account_id, packages, tell))
+    errors = [f"{file.file}: {file.error}" for file in done if file.error]
+    errors += [f"{name}: an unknown name" for each in packages for name in each.unknown]
+    if errors:
+        State(settings.state_path).keep_inbox_failure(entry.name, entry.signature, errors[0])
+    else:
+        _move_aside(settings, entry)
+    return done
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    for child in sorted(folder.iterdir()):
+        if not child.name.startswith(".") and child.name != DONE:
+            yield child
+
+
+def _entry(inbox: Path, path: Path, account_id: str | None) -> Entry:
+    return Entry(str(path.relative_to(inbox)), path, account_id, _signature(path))
+
+
+def _signature(path: Path) -> str:
+    files = [Path(here, name) for here, _, names in os.walk(path) for name in names]
+    count, size, newest = 0, 0, 0
+    for file in files if path.is_dir() else [path]:
+        try:
+            status = file.lstat()
+        except FileNotFoundError:  # it is on its way
+            continue
+        count, size = count + 1, size + status.st_size
+        newest = max(newest, status.st_mtime_ns)
+    return f"{count} files, {size} bytes, {newest}"
+
+
+def _move_aside(settings: Settings, entry: Entry) -> None:
+    target = settings.inbox / DONE / entry.name
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{entry.path.stem} ({number}){entry.path.suffix}")
+    entry.path.rename(target)

@@ -134,6 +134,7 @@ def _restored_as_json(chosen: "Backup", done: "Restored") -> dict[str, object]:
         "made_at": done.contents.made_at,
         "plays": done.plays,
         "lost_plays": done.lost_plays,
+        "lost_exported": done.lost_exported,
         "aside": str(done.aside) if done.aside else None,
         "models_rebuilt": done.models_fault is None,
         "accounts": each,
@@ -204,6 +205,12 @@ def show_restored(chosen: "Backup", done: "Restored") -> None:
             f"{done.lost_plays:,} plays that were here are in neither; the gaps say where.",
             fg="yellow",
         )
+    if done.lost_exported:
+        click.secho(
+            f"{done.lost_exported:,} rows of exports were imported after it and are not here any "
+            "more. Import these downloads again: spotify-assets import",
+            fg="yellow",
+        )
     if done.aside:
         click.echo(f"What was here before: {done.aside}")
         if done.aside.is_file():
@@ -218,7 +225,8 @@ def _show_missing_logins(settings: Settings) -> None:
     from spotify_assets.spotify.token_store import TokenStore
 
     store = TokenStore(settings.tokens)
-    accounts = [account.account_id for account in State(settings.state_path).accounts()]
+    known = State(settings.state_path).accounts()
+    accounts = [account.account_id for account in known if account.authorized_at]
     without = [printable(name) for name in accounts if store.load(name) is None]
     if without:
         click.echo(f"No login is in a backup. Next: spotify-assets login ({', '.join(without)})")

@@ -23,26 +23,27 @@ def view(limit: int) -> None:
     from spotify_assets.warehouse.warehouse import Warehouse
 
     settings = Settings.load()
-    plays = Warehouse(settings.warehouse_path).newest_plays(limit)
+    warehouse = Warehouse(settings.warehouse_path)
+    plays = warehouse.newest_plays(limit)
     if plays:
         show_plays(plays, settings.timezone)
+    elif warehouse.extent().plays:
+        click.echo("What was imported is not in the models yet. Run: spotify-assets refresh")
     else:
         click.echo("No plays yet. Run: spotify-assets login, then: spotify-assets refresh")
 
 
 def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:
     """Plays (columns of `Warehouse.newest_plays`), times on the zone's clock."""
-    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
-
     show_table(
         ("Ended", "Account", "Track", "Artist", "Play id"),
         (
             (
                 times.local(play.played_at, zone),
                 play.account_id,
-                play.track_name,
-                play.artist_name,
-                play.row_key[:PLAY_ID_LENGTH],
+                play.track_name or "(no name)",
+                play.artist_name or "",
+                play.play_id,
             )
             for play in plays
         ),
@@ -53,7 +54,7 @@ def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:
 @click.command()
 @click.argument("play_id")
 def trace(play_id: str) -> None:
-    """Follow a play back: raw row, load, landed page, account.
+    """Follow a play back: raw rows, loads, landed page or file, account.
 
     \b
     Example, with an id from `spotify-assets view` or from fct_plays:
@@ -89,8 +90,9 @@ def show_trace(found: "Trace") -> None:
         "Not in the models: built before it came, or folded into the play of the same track "
         "that ended up to two seconds earlier.",
     )
-    station("Raw row (raw_recently_played)", found.raw, "")
-    station("Load (loads)", found.load, "")
+    for raw in found.raw:
+        station(f"Raw row ({raw.table})", raw.row, "")
+        station("Its load (loads)", {**raw.load, "file": raw.file}, "")
     page = (
         None
         if found.page is None
@@ -101,7 +103,8 @@ def show_trace(found: "Trace") -> None:
             "items": found.items_on_page(),
         }
     )
-    station("Landed page (state.db)", page, "No longer kept.")
+    if any(raw.load["page_id"] for raw in found.raw):
+        station("Landed page (state.db)", page, "No longer kept.")
     account = (
         None
         if found.account is None

@@ -103,7 +103,6 @@ def demo(ui: bool, port: int) -> None:
     from spotify_assets.defs.refreshing import run_jobs
     from spotify_assets.defs.serving import serve
     from spotify_assets.warehouse.backups.drill import last_drill
-    from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH
     from spotify_assets.warehouse.warehouse import Warehouse
 
     with scene.world(live=ui) as settings:
@@ -132,7 +131,7 @@ def demo(ui: bool, port: int) -> None:
         click.echo(
             f"\nAll plays: {settings.warehouse_path}\n"
             "Follow one: SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets trace "
-            f"{newest[0].row_key[:PLAY_ID_LENGTH]}"
+            f"{newest[0].play_id}"
         )
         if ui:
             click.echo(f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast.")

@@ -76,7 +76,7 @@ def _table(key: dg.AssetKey) -> Table:
 
 
 def _newest_plays(warehouse: Warehouse) -> dg.TableMetadataValue:
-    plays = warehouse.newest_plays(NEWEST_PLAYS_SHOWN)
+    plays = warehouse.newest_listed(NEWEST_PLAYS_SHOWN)
     columns = ("played_at", "account_id", "track_name", "artist_name")
     return dg.MetadataValue.table(
         records=[dg.TableRecord({name: getattr(play, name) for name in columns}) for play in plays],

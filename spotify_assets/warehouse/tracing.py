@@ -1,17 +1,35 @@
-"""From a play back to where it came from: raw row, load, landed page, account."""
+"""From a play back to where it came from: raw rows, loads, landed page or file, account."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Table, select, text
 
 from spotify_assets.spotify.state import Account, LandedPage, State
-from spotify_assets.warehouse.tables import loads, raw_recently_played
-from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets.warehouse.tables import (
+    export_files,
+    loads,
+    raw_recently_played,
+    raw_streaming_history,
+)
+from spotify_assets.warehouse.warehouse import PLAY_ID_LENGTH, Warehouse
 
-# `fct_plays.play_id` is so much of the raw row's key: 80 bits, short enough to type.
-PLAY_ID_LENGTH = 20
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row of a raw table, and what brought it.
+
+    Attributes:
+        table: its name.
+        row: without its payload.
+        file: of an export, the file that brought it first.
+    """
+
+    table: str
+    row: dict[str, Any]
+    load: dict[str, Any]
+    file: str | None
 
 
 @dataclass(frozen=True)
@@ -21,12 +39,11 @@ class Trace:
     Attributes:
         play: the row of `fct_plays`; None where it was folded into another play, or where the
             models have not been built since it came.
-        raw: the row of `raw_recently_played` without its payload.
+        raw: the rows that are this play, Spotify's list first; at least one.
     """
 
     play: dict[str, Any] | None
-    raw: dict[str, Any]
-    load: dict[str, Any]
+    raw: list[RawRow]
     page: LandedPage | None
     account: Account | None
 
@@ -38,25 +55,56 @@ class Trace:
 def trace(play_id: str, warehouse: Warehouse, state: State) -> Trace | None:
     """The stations of the play, or None where no raw row has this id."""
     play_id = play_id.strip().lower()
-    # From play_id up to, not including, the next id: a range, so that the index is used.
-    key = raw_recently_played.c.row_key
-    found = warehouse.read(
-        select(raw_recently_played).where(key >= play_id, key < play_id + "g").limit(2)
-    )
-    if len(found) != 1 or not play_id:
+    if not play_id:
         return None
-    raw = dict(found[0]._mapping)
-    del raw["payload"]
-    (load,) = warehouse.read(select(loads).where(loads.c.load_id == raw["load_id"]))
-    plays = []
-    if warehouse.has_table("fct_plays"):
-        query = text("select * from fct_plays where play_id = :id")
-        plays = list(warehouse.read(query.bindparams(id=raw["row_key"][:PLAY_ID_LENGTH])))
+    play = _play(play_id, warehouse)
+    keys = [play.get("api_row_key"), play.get("export_row_key")] if play else []
+    starts = [key for key in keys if key] or [play_id]
+    raw = [
+        found
+        for table in (raw_recently_played, raw_streaming_history)
+        for start in starts
+        for found in _rows(table, start, warehouse, play and play.get("account_id"))
+    ]
+    if len({(found.table, found.row["row_key"]) for found in raw}) not in (1, len(starts)):
+        return None  # an id that was cut short is that of several
+    play = play or _play(raw[0].row["row_key"][:PLAY_ID_LENGTH], warehouse)
     accounts = {account.account_id: account for account in state.accounts()}
+    page_ids = [found.load["page_id"] for found in raw if found.load["page_id"]]
     return Trace(
-        play=dict(plays[0]._mapping) if plays else None,
+        play=play,
         raw=raw,
-        load=dict(load._mapping),
-        page=state.page(load.page_id) if load.page_id else None,
-        account=accounts.get(raw["account_id"]),
+        page=state.page(page_ids[0]) if page_ids else None,
+        account=accounts.get(raw[0].row["account_id"]),
     )
+
+
+def _play(play_id: str, warehouse: Warehouse) -> dict[str, Any] | None:
+    if not warehouse.has_table("fct_plays"):
+        return None
+    query = text("select * from fct_plays where play_id = :id")
+    found = warehouse.read(query.bindparams(id=play_id))
+    return dict(found[0]._mapping) if found else None
+
+
+def _rows(table: Table, start: str, warehouse: Warehouse, account_id: object) -> list[RawRow]:
+    """The rows whose keys begin so; all variants of one."""
+    if not warehouse.has_table(table.name):  # a warehouse of before, which the next run brings up
+        return []
+    # Up to, not including, the next one: a range, so that an index is used.
+    query = select(table).where(table.c.row_key >= start, table.c.row_key < f"{start}g").limit(9)
+    if account_id is not None:
+        query = query.where(table.c.account_id == account_id)
+    found = []
+    for row in warehouse.read(query):
+        values = {name: value for name, value in row._mapping.items() if name != "payload"}
+        (load,) = warehouse.read(select(loads).where(loads.c.load_id == row.load_id))
+        files = (
+            warehouse.read(select(export_files.c.file).where(export_files.c.load_id == row.load_id))
+            if table is raw_streaming_history
+            else []
+        )
+        found.append(
+            RawRow(table.name, values, dict(load._mapping), files[0].file if files else None)
+        )
+    return found

@@ -4,6 +4,7 @@ Reading never creates the file: a warehouse that does not exist yet is an empty 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,22 @@ from sqlalchemy import Engine, Executable, Row, func, select, text
 from spotify_assets import database
 from spotify_assets.warehouse import schema
 from spotify_assets.warehouse.loading import Receipt
-from spotify_assets.warehouse.tables import loads, raw_recently_played
+from spotify_assets.warehouse.tables import loads, raw_recently_played, raw_streaming_history
 
 ROW_COUNTS = tuple(Receipt.__dataclass_fields__)
+
+
+# `fct_plays.play_id` is so much of the raw row's key: 80 bits, short enough to type.
+PLAY_ID_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many rows of plays, and the ends of the first and the last as UTC text."""
+
+    plays: int
+    oldest_play: str | None
+    newest_play: str | None
 
 
 class Warehouse:
@@ -58,10 +72,40 @@ class Warehouse:
             query = query.where(raw_recently_played.c.account_id == account_id)
         return next((played_at for (played_at,) in self.read(query)), None)
 
-    def newest_plays(self, limit: int) -> Sequence[Row[Any]]:
-        """The newest plays of all accounts, newest first.
+    def extent(self) -> Extent:
+        """What is in raw, from all sources together."""
+        parts = [
+            self.read(select(func.count(), func.min(end), func.max(end)))
+            for end in (raw_recently_played.c.played_at, raw_streaming_history.c.ts)
+            # A warehouse of before lacks a table until the next run brings it up to date.
+            if self.has_table(end.table.name)
+        ]
+        rows = [tuple(found[0]) for found in parts]
+        return Extent(
+            plays=sum(count for count, _, _ in rows),
+            oldest_play=min((oldest for _, oldest, _ in rows if oldest), default=None),
+            newest_play=max((newest for _, _, newest in rows if newest), default=None),
+        )
 
-        Columns: played_at, account_id, track_name, artist_name, row_key.
+    def newest_plays(self, limit: int) -> Sequence[Row[Any]]:
+        """The newest plays of all sources and accounts, newest first.
+
+        Before the models are built for the first time, those that Spotify listed.
+
+        Columns: as `newest_listed`.
+        """
+        if not self.has_table("fct_plays"):
+            return self.newest_listed(limit)
+        query = text(
+            "select ended_at as played_at, account_id, track_name, artist_name, play_id"
+            " from fct_plays order by ended_at desc, play_id limit :limit"
+        )
+        return self.read(query.bindparams(limit=limit))
+
+    def newest_listed(self, limit: int) -> Sequence[Row[Any]]:
+        """The newest plays that Spotify listed, of all accounts, newest first.
+
+        Columns: played_at, account_id, track_name, artist_name, play_id.
         """
         plays = raw_recently_played.c
         return self.read(
@@ -70,7 +114,7 @@ class Warehouse:
                 plays.account_id,
                 plays.track_name,
                 plays.artist_name,
-                plays.row_key,
+                func.substr(plays.row_key, 1, PLAY_ID_LENGTH).label("play_id"),
             )
             .order_by(plays.played_at.desc(), plays.row_key)
             .limit(limit)

@@ -21,9 +21,18 @@ from spotify_assets.warehouse.backups.opening import open_backup
 from spotify_assets.warehouse.backups.scratch import scratch
 from spotify_assets.warehouse.dbt_command import run_models
 from spotify_assets.warehouse.lock import writing
-from spotify_assets.warehouse.tables import loads, raw_recently_played, restores
+from spotify_assets.warehouse.tables import (
+    loads,
+    raw_recently_played,
+    raw_streaming_history,
+    restores,
+)
 
-COMPARED = (loads.name, raw_recently_played.name)  # what no load ever changes again
+COMPARED = (
+    loads.name,
+    raw_recently_played.name,
+    raw_streaming_history.name,
+)  # what no load ever changes again
 
 
 @dataclass(frozen=True)

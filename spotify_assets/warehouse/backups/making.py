@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from spotify_assets.warehouse.tables import (
     loads,
     metadata,
     model_watermarks,
-    raw_recently_played,
     write_gate,
 )
 from spotify_assets.warehouse.warehouse import Warehouse
@@ -164,18 +163,13 @@ def _damaged(name: str, fault: str) -> BackupError:
 
 def _contents(number: int, room: Path, files: Mapping[str, PackedFile]) -> Contents:
     warehouse = Warehouse(room / FILES[0])
-    ends = func.min(raw_recently_played.c.played_at), func.max(raw_recently_played.c.played_at)
-    rows = warehouse.read(select(func.count(), *ends).select_from(raw_recently_played))
-    plays, oldest, newest = tuple(rows[0]) if rows else (0, None, None)
     highest = warehouse.read(select(func.max(loads.c.load_id)))
     return Contents(
         number=number,
         made_at=times.now_text(),
         version=version("spotify-assets"),
         schema_revision=warehouse.revision(),
-        plays=plays,
-        oldest_play=oldest,
-        newest_play=newest,
+        **asdict(warehouse.extent()),
         highest_load=(highest[0][0] if highest else None) or 0,
         files=dict(files),
     )

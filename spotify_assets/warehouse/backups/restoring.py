@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import DatabaseError
@@ -37,10 +38,13 @@ from spotify_assets.warehouse.tables import (
     model_watermarks,
     open_gaps,
     raw_recently_played,
+    raw_streaming_history,
     restores,
 )
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
+
+Key = TypeVar("Key", str, tuple[Any, ...])
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,9 @@ class Restored:
             where there were none.
         plays: how many are here now.
         receipts: of the landed pages that came again, by account.
-        lost_plays: plays of the present warehouse that neither the backup nor a page holds; gaps
-            say where. None where it could not be read.
+        lost_plays: plays that Spotify listed, which are in the present warehouse and in neither
+            the backup nor a page; gaps say where. None where it could not be read.
+        lost_exported: rows of exports that the backup does not hold: the downloads have them.
         models_fault: what dbt said where it could not rebuild the models.
     """
 
@@ -81,6 +86,7 @@ class Restored:
     plays: int
     receipts: dict[str, Receipt]
     lost_plays: int | None
+    lost_exported: int
     models_fault: str | None
 
 
@@ -117,17 +123,14 @@ def plan(settings: Settings, backup: Backup) -> Plan:
     if settings.warehouse_path.exists():
         warehouse = Warehouse(settings.warehouse_path)
         try:
-            rows = warehouse.read(
-                select(func.count(), func.max(raw_recently_played.c.played_at)).select_from(
-                    raw_recently_played
-                )
-            )
+            extent = warehouse.extent()
             after = warehouse.read(
                 select(func.count()).where(loads.c.load_id > contents.highest_load)
             )
         except DatabaseError:
-            rows = after = ()
-        plays, newest = tuple(rows[0]) if rows else (None, None)
+            after = ()
+        else:
+            plays, newest = extent.plays, extent.newest_play
         loads_after = after[0][0] if after else 0
     return Plan(backup, plays, newest, loads_after, _pages_after(settings, contents.made_at))
 
@@ -150,19 +153,20 @@ def restore(settings: Settings, backup: Backup) -> Restored:
         gaps = _open_gaps(settings.warehouse_path, opened.warehouse_path)
         receipts = _replay_pages(settings, opened)
         lost = _lost_plays(settings.warehouse_path, opened.warehouse_path)
+        exported = _lost_exported(settings.warehouse_path, opened.warehouse_path)
         for account_id in sorted((lost or {}).keys() | gaps.keys()):
             known = (lost or {}).get(account_id, []), gaps.get(account_id, [])
             _write(opened, Load.of_restore(account_id, *known))
         fix_zones(Warehouse(opened.warehouse_path).writer(), settings.timezone)
         fault = run_models(opened, "run", "--full-refresh")
         database.publish(opened.warehouse_path, settings.warehouse_path)
-    plays = select(func.count()).select_from(raw_recently_played)
     return Restored(
         contents=contents,
         aside=aside,
-        plays=Warehouse(settings.warehouse_path).read(plays)[0][0],
+        plays=Warehouse(settings.warehouse_path).extent().plays,
         receipts=receipts,
         lost_plays=None if lost is None else sum(map(len, lost.values())),
+        lost_exported=exported,
         models_fault=fault,
     )
 
@@ -305,7 +309,24 @@ def _lost_plays(live: Path, restored: Path) -> dict[str, list[str]] | None:
     return dict(lost)
 
 
-def _missing(ours: Iterator[str], theirs: Iterator[str]) -> Iterator[str]:
+def _lost_exported(live: Path, restored: Path) -> int:
+    """How many rows of exports one warehouse holds and the other does not.
+
+    0 where the first one cannot be read.
+    """
+    table = raw_streaming_history
+    keys = select(*table.primary_key).order_by(*table.primary_key)
+    try:
+        if not Warehouse(live).has_table(table.name):
+            return 0
+        with database.reader(live).begin() as here, database.reader(restored).begin() as there:
+            ours, theirs = (map(tuple, each.execute(keys)) for each in (here, there))
+            return sum(1 for _ in _missing(ours, theirs))
+    except DatabaseError:
+        return 0
+
+
+def _missing(ours: Iterator[Key], theirs: Iterator[Key]) -> Iterator[Key]:
     """What is in the first and not in the second, both ascending."""
     other = next(theirs, None)
     for key in ours:

@@ -14,8 +14,8 @@ from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import Identity, State
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.tables import raw_recently_played
-from spotify_assets.warehouse.tracing import PLAY_ID_LENGTH, trace
-from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets.warehouse.tracing import trace
+from spotify_assets.warehouse.warehouse import PLAY_ID_LENGTH, Warehouse
 
 NewLoad = Callable[..., Load]
 
@@ -52,11 +52,12 @@ def test_a_play_is_followed_through_every_station(
         "play_id": keys[3][:PLAY_ID_LENGTH],
         "track_name": items[3]["track"]["name"],
     }
-    assert found.raw["row_key"] == keys[3]
-    assert found.raw["played_at"] == items[3]["played_at"]
-    assert "payload" not in found.raw
-    assert found.load["load_id"] == found.raw["load_id"]
-    assert found.load["dagster_run_id"] == "a-run"
+    (raw,) = found.raw
+    assert raw.row["row_key"] == keys[3]
+    assert raw.row["played_at"] == items[3]["played_at"]
+    assert "payload" not in raw.row
+    assert raw.load["load_id"] == raw.row["load_id"]
+    assert raw.load["dagster_run_id"] == "a-run"
     assert found.page == state.page(page_id)
     assert found.items_on_page() == 50
     assert found.account is not None
@@ -79,7 +80,7 @@ def test_an_id_can_be_written_in_many_ways(
     for key in keys:
         found = trace(shorten(key), warehouse, state)
         assert found is not None
-        assert found.raw["row_key"] == key
+        assert [raw.row["row_key"] for raw in found.raw] == [key]
 
 
 @pytest.mark.usefixtures("page_id")
@@ -119,7 +120,7 @@ def test_missing_stations_are_none(
     write_load(warehouse.writer(), raw_recently_played, load)
     found = trace(keys[0], warehouse, state)
     assert found is not None
-    assert found.raw["row_key"] == keys[0]
+    assert [raw.row["row_key"] for raw in found.raw] == [keys[0]]
     assert (found.play, found.page, found.account) == (None, None, None)
     assert found.items_on_page() == 0
 

@@ -131,36 +131,6 @@ raw_streaming_history = Table(
     PrimaryKeyConstraint("account_id", "row_key", "variant"),
 )
 
-# Which file of which download a load is.
-export_files = Table(
-    "export_files",
-    metadata,
-    Column("load_id", ForeignKey("loads.load_id"), primary_key=True),
-    Column("package_id", Text, nullable=False, comment="one import of one download"),
-    Column("file", Text, nullable=False, comment="its name, without the folders above it"),
-    Index("export_files_by_package", "package_id"),
-)
-
-# Downloads that were imported to their last file: only a whole one says what was not played.
-export_packages = Table(
-    "export_packages",
-    metadata,
-    Column("package_id", Text, primary_key=True),
-    Column("account_id", Text, nullable=False),
-    Column("load_id", ForeignKey("loads.load_id"), nullable=False, comment="its last file"),
-    Column("package", Text, nullable=False, comment="name of the archive, folder or file"),
-)
-
-# Which rows of raw_streaming_history a file of the extended history showed, new or known.
-export_days = Table(
-    "export_days",
-    metadata,
-    Column("load_id", ForeignKey("loads.load_id")),
-    Column("day", Text, comment="of ts"),
-    Column("row_keys", Text, nullable=False, comment="the first 16 digits of each, joined"),
-    PrimaryKeyConstraint("load_id", "day"),
-)
-
 # Between two plays that are known: plays that Spotify may have listed and that nobody saw.
 coverage_gaps = Table(
     "coverage_gaps",
@@ -271,6 +241,36 @@ restores = Table(
         nullable=False,
         comment="the newest load of the backup; what came after it is not here",
     ),
+)
+
+# Which file of which download a load is.
+export_files = Table(
+    "export_files",
+    metadata,
+    Column("load_id", ForeignKey("loads.load_id"), primary_key=True),
+    Column("package_id", Text, nullable=False, comment="one import of one download"),
+    Column("file", Text, nullable=False, comment="its name, without the folders above it"),
+    Index("export_files_by_package", "package_id"),
+)
+
+# Downloads that were imported to their last file: only a whole one says what was not played.
+export_packages = Table(
+    "export_packages",
+    metadata,
+    Column("package_id", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False, comment="its last file"),
+    Column("package", Text, nullable=False, comment="name of the archive, folder or file"),
+)
+
+# Which rows of raw_streaming_history a file of the extended history showed, new or known.
+export_days = Table(
+    "export_days",
+    metadata,
+    Column("load_id", ForeignKey("loads.load_id")),
+    Column("day", Text, comment="of ts"),
+    Column("row_keys", Text, nullable=False, comment="the first 16 digits of each, joined"),
+    PrimaryKeyConstraint("load_id", "day"),
 )
 
 # Written by a hook in the transaction that builds the model, so it never says too much.

@@ -397,12 +397,12 @@ DATABASES: dict[str, tuple[str, list[str], str]] = {
     "another revision": (
         "spotify.db",
         ["update alembic_version set version_num = '0002'"],
-        "is of schema revision '0002', and its manifest says '0003'",
+        "is of schema revision '0002', and its manifest says '0004'",
     ),
     "a newer revision": (
         "spotify.db",
         ["update alembic_version set version_num = '0815'"],
-        "is of schema revision '0815', and its manifest says '0003'",
+        "is of schema revision '0815', and its manifest says '0004'",
     ),
     "no revision": ("spotify.db", ["delete from alembic_version"], "cannot be used: No row was"),
     "two revisions": (

@@ -247,10 +247,10 @@ restores = Table(
 export_files = Table(
     "export_files",
     metadata,
-    Column("load_id", ForeignKey("loads.load_id"), primary_key=True),
     Column("package_id", Text, nullable=False, comment="one import of one download"),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False),
     Column("file", Text, nullable=False, comment="its name, without the folders above it"),
-    Index("export_files_by_package", "package_id"),
+    PrimaryKeyConstraint("package_id", "load_id"),
 )
 
 # Downloads that were imported to their last file: only a whole one says what was not played.
@@ -267,8 +267,8 @@ export_packages = Table(
 export_days = Table(
     "export_days",
     metadata,
-    Column("load_id", ForeignKey("loads.load_id")),
-    Column("day", Text, comment="of ts"),
+    Column("load_id", ForeignKey("loads.load_id"), nullable=False),
+    Column("day", Text, nullable=False, comment="of ts, or by the player's clock"),
     Column("row_keys", Text, nullable=False, comment="the first 16 digits of each, joined"),
     PrimaryKeyConstraint("load_id", "day"),
 )

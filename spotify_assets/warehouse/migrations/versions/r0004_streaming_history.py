@@ -44,13 +44,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "export_files",
-        sa.Column("load_id", sa.Integer(), nullable=False),
         sa.Column("package_id", sa.Text(), nullable=False),
+        sa.Column("load_id", sa.Integer(), nullable=False),
         sa.Column("file", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["load_id"], ["loads.load_id"]),
-        sa.PrimaryKeyConstraint("load_id"),
+        sa.PrimaryKeyConstraint("package_id", "load_id"),
     )
-    op.create_index("export_files_by_package", "export_files", ["package_id"])
     op.create_table(
         "export_packages",
         sa.Column("package_id", sa.Text(), nullable=False),

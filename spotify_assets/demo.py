@@ -8,13 +8,17 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from spotify_assets import times
 from spotify_assets.sandbox.browser import consent
+from spotify_assets.sandbox.catalogue import Catalogue
+from spotify_assets.sandbox.export import write_extended
+from spotify_assets.sandbox.listener import Listener
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig
 from spotify_assets.settings import CHECKOUT, Settings, SettingsError
 from spotify_assets.spotify.login import login
@@ -23,6 +27,7 @@ from spotify_assets.spotify.token_store import TokenStore
 
 DATA = CHECKOUT / "data" / "demo"
 CLOCK = DATA / "clock"
+EXPORTED = "mira"
 LIVE_SPEED = 10  # a play of three minutes then ends every twenty seconds
 
 
@@ -65,6 +70,16 @@ def log_everybody_in(settings: Settings) -> None:
     for listener in SandboxConfig.listeners:
         browser = partial(consent, listener=listener)
         login(settings, state, store, open_browser=browser, tell=lambda _: None)
+
+
+def export_of_mira(settings: Settings) -> Path:
+    """Two months of a listener's plays until an hour ago, as Spotify would send them to her."""
+    config = SandboxConfig(always_on=True)
+    listener = Listener(EXPORTED, Catalogue(config.seed), config.seed, config.always_on)
+    end = _clock() - timedelta(hours=1)
+    archive = settings.data / "my_spotify_data.zip"
+    write_extended(archive, listener, end - timedelta(days=60), end)
+    return archive
 
 
 def _clock() -> datetime:

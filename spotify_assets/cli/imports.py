@@ -39,7 +39,7 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
       spotify-assets import ~/Downloads/MyData/ endsong_0.json
     """
     from spotify_assets.spotify.export.files import find_packages
-    from spotify_assets.warehouse.importing import import_packages, whose
+    from spotify_assets.warehouse.importing import whose
 
     settings = Settings.load()
     try:
@@ -48,6 +48,31 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
         raise click.UsageError(str(error)) from None
     settings.make_data_folder()
     packages = find_packages(paths)
+    done, is_interrupted = import_and_report(settings, account_id, packages)
+    if as_json:
+        click.echo(json.dumps(_as_json(account_id, packages, done)))
+    else:
+        show_import(account_id, packages, done)
+    for file in done:
+        if file.error:
+            where = file.file if file.file == file.package else f"{file.package}: {file.file}"
+            click.echo(f"Error: {printable(where)}: {printable(file.error)}", err=True)
+    if is_interrupted:
+        click.echo("Interrupted: what is listed above is done. The same command goes on.", err=True)
+    if is_interrupted or any(file.error for file in done):
+        sys.exit(1)
+
+
+def import_and_report(
+    settings: Settings, account_id: str, packages: "Sequence[Package]"
+) -> "tuple[list[ImportedFile], bool]":
+    """Import with a progress bar, and let Dagster know.
+
+    Returns:
+        What became of each file that is done, and whether Ctrl-C kept the others from it.
+    """
+    from spotify_assets.warehouse.importing import import_packages
+
     done: list[ImportedFile] = []
     is_interrupted = False
     with progressing(sum(file.size for each in packages for file in each.files)) as tell:
@@ -62,18 +87,7 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
 
         with open_instance(settings) as instance:
             instance.report_runless_asset_event(materialization(settings, done))
-    if as_json:
-        click.echo(json.dumps(_as_json(account_id, packages, done)))
-    else:
-        show_import(account_id, packages, done)
-    for file in done:
-        if file.error:
-            where = file.file if file.file == file.package else f"{file.package}: {file.file}"
-            click.echo(f"Error: {printable(where)}: {printable(file.error)}", err=True)
-    if is_interrupted:
-        click.echo("Interrupted: what is listed above is done. The same command goes on.", err=True)
-    if is_interrupted or any(file.error for file in done):
-        sys.exit(1)
+    return done, is_interrupted
 
 
 def _as_json(

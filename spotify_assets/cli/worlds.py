@@ -96,7 +96,8 @@ def _moment(text: str | None) -> datetime | None:
 def demo(ui: bool, port: int) -> None:
     """See it all work without a Spotify account; keeps to data/demo.
 
-    A sandbox Spotify, a login over real HTTP, ingestion, models and checks, a backup and its drill.
+    A sandbox Spotify, a login over real HTTP, a privacy export, ingestion, models and checks, a
+    backup and its drill.
     """
     from spotify_assets import demo as scene
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
@@ -107,8 +108,10 @@ def demo(ui: bool, port: int) -> None:
 
     with scene.world(live=ui) as settings:
         log_file = settings.data / "refresh.log"
-        with working("Two made-up listeners log in and are collected"):
+        with working("Two made-up listeners log in"):
             scene.log_everybody_in(settings)
+        _import_once(settings)
+        with working("Their plays are collected and modelled"):
             done = bring_up_to_date(settings, log_file, load_definitions)
         click.echo("Accounts: " + ", ".join(look.account_id for look in done.looks))
         show_refresh(done, settings)
@@ -141,6 +144,26 @@ def demo(ui: bool, port: int) -> None:
                 "Lineage, runs and checks, with plays arriving: make demo-ui\n"
                 "Your own account: README.md, or: spotify-assets login"
             )
+
+
+def _import_once(settings: Settings) -> None:
+    """Import a listener's export, where no demo before this one did."""
+    from sqlalchemy import select
+
+    from spotify_assets import demo as scene
+    from spotify_assets.cli.imports import import_and_report, show_import
+    from spotify_assets.spotify.export.files import find_packages
+    from spotify_assets.warehouse.tables import raw_streaming_history
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    imported = select(raw_streaming_history.c.row_key).limit(1)
+    warehouse = Warehouse(settings.warehouse_path)
+    if warehouse.has_table(raw_streaming_history.name) and warehouse.read(imported):
+        return
+    packages = find_packages([scene.export_of_mira(settings)])
+    done, _ = import_and_report(settings, scene.EXPORTED, packages)
+    show_import(scene.EXPORTED, packages, done)
+    click.echo()
 
 
 @click.command()

@@ -4,10 +4,12 @@ A package is what came in one download: an archive, or the files of one folder. 
 where they are, member by member; nothing is written to the disk.
 """
 
+import lzma
 import os
 import stat
 import struct
 import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,7 +27,13 @@ LARGEST_RATIO = 200
 SMALLEST_BOMB_BYTES = 1_000_000
 LARGEST_DIRECTORY_BYTES = 8_000_000  # a list of 50,000 members; downloads have fewer than 100
 END_OF_DIRECTORY, END_BYTES, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
+# What a large archive has before its end: a record of 56 bytes and its locator.
+END_OF_ZIP64, LOCATOR_OF_ZIP64, END_BYTES_OF_ZIP64 = b"PK\x06\x06", b"PK\x06\x07", 76
 ENCRYPTED = 0x1
+TOO_SMALL = (
+    f"Unpacked it would be more than {LARGEST_RATIO} times as large as it is packed, "
+    "as no history is."
+)
 # What zipfile raises on archives that are damaged, or made to do damage.
 _BAD_ARCHIVE = (
     zipfile.BadZipFile,
@@ -35,6 +43,8 @@ _BAD_ARCHIVE = (
     ValueError,
     OverflowError,
     struct.error,
+    zlib.error,
+    lzma.LZMAError,
 )
 
 
@@ -111,11 +121,11 @@ def find_packages(paths: Iterable[Path]) -> list[Package]:
             ):
                 faults.append(Package(path.name, fault=_nothing_in(path)))
         else:
-            found = [path.resolve()]  # a link that a person names is meant
             fault = _not_usable(path)
             if fault:
                 faults.append(Package(path.name, fault=fault))
                 continue
+            found = [path.resolve()]  # a link that a person names is meant
         for each in found:
             if _is_archive(each):
                 archives[each] = None
@@ -141,6 +151,7 @@ def _is_archive(path: Path) -> bool:
 def _not_usable(path: Path) -> str | None:
     if not path.exists():
         return "There is no such file or folder."
+    path = path.resolve()  # by its name it is read, wherever a link to it stands
     if not (_is_archive(path) or kind_of(path.name) or looks_like_history(path.name)):
         return (
             "Its name is none of Spotify's. Histories are called Streaming_History_Audio_….json, "
@@ -163,15 +174,17 @@ def _folder(folder: Path, files: Iterable[Path]) -> Package:
 
 
 def _loose(path: Path, kind: Kind) -> HistoryFile:
-    status = path.lstat()
-    fault: str | None
-    if stat.S_ISLNK(status.st_mode):
-        fault = "It is a link, and only files are read. Name the file itself."
-    elif not stat.S_ISREG(status.st_mode):
-        fault = "It is no file."
-    else:
-        fault = _size_fault(status.st_size)
-    return HistoryFile(path.name, kind, status.st_size, fault, partial(_opened, path))
+    size = path.lstat().st_size
+    fault = _no_file(path) or _size_fault(size)
+    return HistoryFile(path.name, kind, size, fault, partial(_opened, path))
+
+
+def _no_file(path: Path) -> str | None:
+    """What is wrong where something else stands at a path; opening that may take for ever."""
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return "It is a link, and only files are read. Name the file itself."
+    return None if stat.S_ISREG(mode) else "It is no file."
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -179,6 +192,9 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _archive(path: Path) -> Package:
+    fault = _no_file(path)
+    if fault:
+        return Package(path.name, fault=fault)
     try:
         _require_small_directory(path)
         with zipfile.ZipFile(path) as archive:
@@ -192,23 +208,25 @@ def _archive(path: Path) -> Package:
         return Package(path.name, fault=str(error))
     known = [(each, kind) for each in members if (kind := kind_of(each.filename))]
     times = Counter(each.filename for each, _ in known)
-    whole = sum(each.file_size for each, _ in known)
+    faults = [_member_fault(each, times[each.filename]) for each, _ in known]
+    # Members that overlap are a bomb together.
+    whole = sum(each.file_size for (each, _), fault in zip(known, faults, strict=True) if not fault)
     bomb = whole > SMALLEST_BOMB_BYTES and whole > LARGEST_RATIO * path.stat().st_size
     files = sorted(
         (
             HistoryFile(
-                name=PurePosixPath(member.filename).name,
+                name=_path(member.filename).name,
                 kind=kind,
                 size=member.file_size,
-                fault=_member_fault(member, times[member.filename], bomb),
+                fault=fault or (TOO_SMALL if bomb else None),
                 _open=partial(_member, path, member),
             )
-            for member, kind in known
+            for (member, kind), fault in zip(known, faults, strict=True)
         ),
         key=_order,
     )
     unknown = [each.filename for each in members if not kind_of(each.filename)]
-    unknown = [PurePosixPath(name).name for name in unknown if looks_like_history(name)]
+    unknown = [_path(name).name for name in unknown if looks_like_history(name)]
     fault = None if files or unknown else _nothing_in(path)
     return Package(path.name, tuple(files), tuple(unknown), fault)
 
@@ -223,28 +241,28 @@ def _member(path: Path, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
         yield file
 
 
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))  # which Windows tools write
+
+
 def _is_of_macos(member: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(member.filename).parts
+    parts = _path(member.filename).parts
     return "__MACOSX" in parts or (bool(parts) and parts[-1].startswith("._"))
 
 
-def _member_fault(member: zipfile.ZipInfo, times: int, bomb: bool) -> str | None:
-    name = member.filename.replace("\\", "/")
-    path = PurePosixPath(name)
+def _member_fault(member: zipfile.ZipInfo, times: int) -> str | None:
+    path = _path(member.filename)
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         return "Its path leads out of the archive; Spotify's do not."
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "It is a link, and only files are read."
+    if member.is_dir() or stat.S_ISLNK(member.external_attr >> 16):
+        return "It is a folder or a link, and only files are read."
     if member.flag_bits & ENCRYPTED:
         return "It is encrypted. Unpack the archive with its password and import the folder."
     if times > 1:
         return "The archive holds several files of this name. Download it again."
     small = member.file_size <= SMALLEST_BOMB_BYTES
-    if bomb or not (small or member.file_size <= LARGEST_RATIO * member.compress_size):
-        return (
-            f"Unpacked it would be more than {LARGEST_RATIO} times as large as it is packed, "
-            "as no history is."
-        )
+    if not (small or member.file_size <= LARGEST_RATIO * member.compress_size):
+        return TOO_SMALL
     return _size_fault(member.file_size)
 
 
@@ -261,11 +279,18 @@ def _require_small_directory(path: Path) -> None:
     """Look at the length of the list of members, which zipfile reads whole into memory."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - LONGEST_COMMENT - END_BYTES))
+        file.seek(max(0, size - LONGEST_COMMENT - END_BYTES - END_BYTES_OF_ZIP64))
         end = file.read()
-    place = end.rfind(END_OF_DIRECTORY)
+    # As zipfile looks for it: at the end, else before a comment.
+    place = len(end) - END_BYTES
+    if not (end.startswith(END_OF_DIRECTORY, place) and end.endswith(b"\0\0")):
+        place = end.rfind(END_OF_DIRECTORY)
     if place < 0 or len(end) - place < END_BYTES:
         return  # zipfile says what is wrong
     (length,) = struct.unpack_from("<L", end, place + 12)
+    large = place - END_BYTES_OF_ZIP64
+    is_large = large >= 0 and end.startswith(END_OF_ZIP64, large)
+    if is_large and end.startswith(LOCATOR_OF_ZIP64, large + 56):
+        (length,) = struct.unpack_from("<Q", end, large + 40)
     if length > LARGEST_DIRECTORY_BYTES:
         raise ExportError("It lists far more files than a download of Spotify's has.")

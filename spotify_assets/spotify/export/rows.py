@@ -20,7 +20,8 @@ PIECE_BYTES = 8_000_000  # some 10,000 rows, which are parsed and checked togeth
 LONGEST_ROW_BYTES = 1_000_000  # real ones have less than 2,000
 LARGEST_FILE_BYTES = 1 << 30  # Spotify's have 13 MB
 CUTS_TRIED = 20
-DIGITS_OF_64_BITS = 18
+LONGEST_INTEGER = 20  # digits
+SPACE = b" \t\r\n"  # to Python a page break is space as well, and not to JSON
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -50,7 +51,7 @@ def read_rows(file: IO[bytes]) -> Iterator[list[Any]]:
         yield rows
         is_first = False
         waiting, offset = waiting[length:], offset + length
-    last = waiting.rstrip()
+    last = waiting.rstrip(SPACE)
     if not last.endswith(b"]"):
         raise ExportError("It is cut short: the list in it has no end. Download it again.")
     rows = _rows(last[:-1], offset)
@@ -61,7 +62,7 @@ def read_rows(file: IO[bytes]) -> Iterator[list[Any]]:
 
 def _start(file: IO[bytes]) -> bytes:
     """What follows the bracket that opens the list."""
-    begin = file.read(64).lstrip(b" \t\r\n")
+    begin = file.read(64).lstrip(SPACE)
     if begin.startswith(BYTE_ORDER_MARKS):
         raise ExportError(
             "It begins with a byte-order mark, so some program has rewritten it. "
@@ -82,7 +83,7 @@ def _cut(waiting: bytes) -> tuple[list[Any] | None, int]:
         end = waiting.rfind(b"}", 0, end)
         if end < 0:
             break
-        comma = len(waiting) - len(waiting[end + 1 :].lstrip())
+        comma = len(waiting) - len(waiting[end + 1 :].lstrip(SPACE))
         if waiting[comma : comma + 1] != b",":
             continue
         try:
@@ -144,4 +145,5 @@ def _refuse(constant: str) -> None:
 
 def _integer(digits: str) -> int | float:
     # As orjson does it. Python itself refuses thousands of digits.
-    return int(digits) if len(digits) <= DIGITS_OF_64_BITS else float(digits)
+    number = int(digits) if len(digits) <= LONGEST_INTEGER else 2**64
+    return number if -(2**63) <= number < 2**64 else float(digits)

@@ -73,15 +73,14 @@ _MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-9]{2}")
 def payload(kind: Kind, row: object) -> str:
     """What is kept of a row, as JSON that is the same for the same row.
 
-    Of fields that are not known, and of values that are none, it holds the names.
+    Of fields that are not known it holds the names. A list or an object is kept as an empty one:
+    a text in its place would be a value when the row is put through its contract again.
     """
     if not isinstance(row, dict):
         return _json({"not_an_object": type(row).__name__})
     names = NAMES[kind]
     kept = {
-        name: value
-        if isinstance(value := row[name], str | int | float)
-        else f"({type(value).__name__})"
+        name: type(value)() if isinstance(value := row[name], list | dict) else value
         for name in names
         if row.get(name) is not None
     }

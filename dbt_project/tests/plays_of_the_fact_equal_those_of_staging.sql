@@ -1,23 +1,23 @@
 {{ config(meta={'dagster': {'ref': {'name': 'fct_plays'}}}) }}
 
--- Models lose no play and add none: what is staged is in the fact, once.
+-- Models lose no play and add none: what is staged is in the fact once, and two that are a pair
+-- are one.
 with
 
-staged as (
+counts as (
 
-    select count(*) as plays from {{ ref('stg_recently_played') }}
-
-),
-
-facts as (
-
-    select count(*) as plays from {{ ref('fct_plays') }}
+    select
+        (select count(*) from {{ ref('stg_recently_played') }}) as api_plays,
+        (select count(*) from {{ ref('stg_streaming_history') }}) as export_plays,
+        (select count(*) from {{ ref('int_plays_matched') }}) as pairs,
+        (select count(*) from {{ ref('fct_plays') }}) as facts
 
 )
 
 select
-    staged.plays as staged_plays,
-    facts.plays as fact_plays
-from staged
-cross join facts
-where staged.plays <> facts.plays
+    api_plays,
+    export_plays,
+    pairs,
+    facts
+from counts
+where facts <> api_plays + export_plays - pairs

@@ -71,7 +71,7 @@ def test_every_key_is_tested_with_a_severity_that_stops_what_is_downstream(built
 
 
 def test_names_say_the_layer_and_only_staging_reads_sources(built: Built) -> None:
-    prefixes = {"staging": ("stg_",), "marts": ("fct_", "dim_", "mart_")}
+    prefixes = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("fct_", "dim_", "mart_")}
     for model in nodes(built, "model"):
         layer = model["fqn"][1]
         assert model["name"].startswith(prefixes[layer])

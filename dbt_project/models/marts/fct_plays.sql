@@ -1,8 +1,121 @@
 with
 
-plays as (
+api_plays as (
 
     select * from {{ ref('stg_recently_played') }}
+
+),
+
+export_plays as (
+
+    select * from {{ ref('stg_streaming_history') }}
+
+),
+
+pairs as (
+
+    select * from {{ ref('int_plays_matched') }}
+
+),
+
+tracks as (
+
+    select
+        track_uri,
+        max(duration_ms) as duration_ms
+    from {{ ref('stg_recently_played') }}
+    group by track_uri
+
+),
+
+-- What an export tells is better than what the API tells, but for the names: an export has the
+-- album's artist. The account data has the end to the minute only.
+exported as (
+
+    select
+        export_plays.account_id,
+        export_plays.content_type,
+        export_plays.ms_played,
+        export_plays.time_is_unreliable,
+        export_plays.ts as export_ended_at,
+        api_plays.played_at as api_played_at,
+        api_plays.row_key as api_row_key,
+        export_plays.row_key as export_row_key,
+        substr(coalesce(api_plays.row_key, export_plays.row_key), 1, 20) as play_id,
+        coalesce(export_plays.track_uri, api_plays.track_uri) as track_uri,
+        coalesce(api_plays.track_name, export_plays.track_name) as track_name,
+        coalesce(api_plays.artist_name, export_plays.artist_name) as artist_name,
+        coalesce(api_plays.album_name, export_plays.album_name) as album_name,
+        coalesce(api_plays.duration_ms, tracks.duration_ms) as duration_ms,
+        case
+            when export_plays.kind <> 'extended' and api_plays.row_key is not null
+                then api_plays.ended_at_ms
+            else export_plays.ended_at_ms
+        end as ended_at_ms,
+        case
+            when
+                export_plays.skipped = 1
+                or export_plays.reason_end in ('fwdbtn', 'backbtn', 'endplay', 'unknown')
+                then 1
+            when export_plays.skipped = 0 or export_plays.reason_end is not null then 0
+        end as skipped,
+        coalesce(export_plays.incognito_mode, 0) as incognito,
+        case when api_plays.row_key is null then 'export' else 'both' end as source
+    from export_plays
+    left join pairs on export_plays.row_key = pairs.export_row_key
+    left join api_plays on pairs.api_row_key = api_plays.row_key
+    left join tracks on export_plays.track_uri = tracks.track_uri
+
+),
+
+plays as (
+
+    select
+        account_id,
+        content_type,
+        ms_played,
+        time_is_unreliable,
+        export_ended_at,
+        api_played_at,
+        api_row_key,
+        export_row_key,
+        play_id,
+        track_uri,
+        track_name,
+        artist_name,
+        album_name,
+        duration_ms,
+        ended_at_ms,
+        skipped,
+        incognito,
+        source
+    from exported
+
+    union all
+
+    select
+        api_plays.account_id,
+        case when api_plays.track_uri like 'spotify:episode:%' then 'episode' else 'track' end
+            as content_type,
+        null as ms_played,
+        0 as time_is_unreliable,
+        null as export_ended_at,
+        api_plays.played_at as api_played_at,
+        api_plays.row_key as api_row_key,
+        null as export_row_key,
+        substr(api_plays.row_key, 1, 20) as play_id,
+        api_plays.track_uri,
+        api_plays.track_name,
+        api_plays.artist_name,
+        api_plays.album_name,
+        api_plays.duration_ms,
+        api_plays.ended_at_ms,
+        null as skipped,
+        0 as incognito,
+        'api' as source
+    from api_plays
+    left join pairs on api_plays.row_key = pairs.api_row_key
+    where pairs.api_row_key is null
 
 ),
 
@@ -27,35 +140,43 @@ estimated as (
     select
         *,
         case
+            when ms_played is not null then ms_played
             when ms_since_previous_end < duration_ms then ms_since_previous_end
             else duration_ms
-        end as ms_played
+        end as known_ms_played
     from placed
 
 )
 
 select
-    cast(substr(row_key, 1, 20) as {{ type_string() }}) as play_id,
-    account_id,
-    track_uri,
+    cast(play_id as {{ type_string() }}) as play_id,
+    cast(account_id as {{ type_string() }}) as account_id,
+    cast(track_uri as {{ type_string() }}) as track_uri,
+    cast(content_type as {{ type_string() }}) as content_type,
+    cast(track_name as {{ type_string() }}) as track_name,
+    cast(artist_name as {{ type_string() }}) as artist_name,
+    cast(album_name as {{ type_string() }}) as album_name,
     cast(
-        case when track_uri like 'spotify:episode:%' then 'episode' else 'track' end
-        as {{ type_string() }}
-    ) as content_type,
-    track_name,
-    artist_name,
-    album_name,
-    cast(
-        {{ to_utc_text('(ended_at_ms - ms_played)') }} as {{ type_string() }}
+        {{ to_utc_text('(ended_at_ms - known_ms_played)') }} as {{ type_string() }}
     ) as started_at,
-    played_at as ended_at,
-    cast(ms_played as {{ type_bigint() }}) as ms_played,
-    cast(1 as {{ type_int() }}) as ms_played_is_estimated,
-    cast(0 as {{ type_int() }}) as time_is_unreliable,
-    cast(null as {{ type_int() }}) as skipped,
-    cast(0 as {{ type_int() }}) as incognito,
-    cast(1 as {{ type_int() }}) as is_counted,
-    cast('api' as {{ type_string() }}) as source,
-    played_at as api_played_at,
-    cast(null as {{ type_string() }}) as export_ended_at
+    cast({{ to_utc_text('ended_at_ms') }} as {{ type_string() }}) as ended_at,
+    cast(known_ms_played as {{ type_bigint() }}) as ms_played,
+    cast(case when source = 'api' then 1 else 0 end as {{ type_int() }}) as ms_played_is_estimated,
+    cast(time_is_unreliable as {{ type_int() }}) as time_is_unreliable,
+    cast(skipped as {{ type_int() }}) as skipped,
+    cast(incognito as {{ type_int() }}) as incognito,
+    cast(
+        case
+            when source = 'api' then 1
+            when ms_played = 0 then 0
+            when ms_played >= {{ var('counted_after_ms') }} then 1
+            when ms_played * 2 >= duration_ms then 1
+            else 0
+        end as {{ type_int() }}
+    ) as is_counted,
+    cast(source as {{ type_string() }}) as source,
+    cast(api_played_at as {{ type_string() }}) as api_played_at,
+    cast(export_ended_at as {{ type_string() }}) as export_ended_at,
+    cast(api_row_key as {{ type_string() }}) as api_row_key,
+    cast(export_row_key as {{ type_string() }}) as export_row_key
 from estimated

@@ -3,7 +3,7 @@ with
 plays as (
 
     select * from {{ ref('fct_plays') }}
-    where is_counted = 1 and content_type = 'track'
+    where is_counted = 1 and content_type = 'track' and artist_name is not null
 
 ),
 
@@ -13,7 +13,11 @@ counted as (
         account_id,
         artist_name,
         cast(count(*) as {{ type_bigint() }}) as plays,
-        cast(count(distinct track_uri) as {{ type_bigint() }}) as tracks,
+        cast(
+            count(distinct track_uri)
+            + count(distinct case when track_uri is null then coalesce(track_name, '') end)
+            as {{ type_bigint() }}
+        ) as tracks,
         cast(sum(ms_played) as {{ type_bigint() }}) as ms_played,
         cast(
             sum(case when ms_played_is_estimated = 1 then ms_played else 0 end)

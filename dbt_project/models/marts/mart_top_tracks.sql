@@ -1,9 +1,24 @@
 with
 
-plays as (
+facts as (
 
     select * from {{ ref('fct_plays') }}
     where is_counted = 1 and content_type = 'track'
+
+),
+
+-- Some sources tell no URI: files of the listener's own, the account data. What has neither URI
+-- nor title cannot be told from others.
+plays as (
+
+    select
+        *,
+        coalesce(
+            track_uri,
+            length(track_name) || ' characters: ' || track_name || ', ' || coalesce(artist_name, '')
+        ) as track_key
+    from facts
+    where track_uri is not null or track_name is not null
 
 ),
 
@@ -12,11 +27,12 @@ named as (
 
     select
         account_id,
+        track_key,
         track_uri,
         track_name,
         artist_name,
         row_number() over (
-            partition by account_id, track_uri
+            partition by account_id, track_key
             order by ended_at desc, play_id asc
         ) as newest_first
     from plays
@@ -27,7 +43,7 @@ counted as (
 
     select
         account_id,
-        track_uri,
+        track_key,
         cast(count(*) as {{ type_bigint() }}) as plays,
         cast(sum(ms_played) as {{ type_bigint() }}) as ms_played,
         cast(
@@ -37,13 +53,14 @@ counted as (
         cast(min(ended_at) as {{ type_string() }}) as first_played_at,
         cast(max(ended_at) as {{ type_string() }}) as last_played_at
     from plays
-    group by account_id, track_uri
+    group by account_id, track_key
 
 )
 
 select
     counted.account_id,
-    counted.track_uri,
+    cast(counted.track_key as {{ type_string() }}) as track_key,
+    named.track_uri,
     named.track_name,
     named.artist_name,
     counted.plays,
@@ -54,12 +71,12 @@ select
     cast(
         row_number() over (
             partition by counted.account_id
-            order by counted.plays desc, counted.ms_played desc, counted.track_uri asc
+            order by counted.plays desc, counted.ms_played desc, counted.track_key asc
         ) as {{ type_bigint() }}
     ) as track_rank
 from counted
 inner join named
     on
         counted.account_id = named.account_id
-        and counted.track_uri = named.track_uri
+        and counted.track_key = named.track_key
         and named.newest_first = 1

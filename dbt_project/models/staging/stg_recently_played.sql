@@ -16,6 +16,8 @@ timed as (
         track_name,
         artist_name,
         album_name,
+        album_artist_name,
+        isrc,
         duration_ms,
         {{ to_ms('played_at') }} as ended_at_ms
     from source
@@ -43,6 +45,8 @@ select
     track_name,
     artist_name,
     album_name,
+    album_artist_name,
+    isrc,
     duration_ms,
     ended_at_ms
 from spaced

@@ -1,0 +1,237 @@
+{#- Two ends fall into one span or into two neighbours, if they are no further apart than this. -#}
+{%- set span_ms = var('same_play_across_sources_ms') | int + 60000 -%}
+{#- Of each class the plays that Spotify surely lists come before the shorter ones. -#}
+{%- set steps = [1, 2, 3, 4, 5, 6, 7, 8] -%}
+{%- set rounds = [1, 2, 3] -%}
+
+with
+
+api_plays as (
+
+    select * from {{ ref('stg_recently_played') }}
+
+),
+
+export_plays as (
+
+    select * from {{ ref('stg_streaming_history') }}
+
+),
+
+recordings as (
+
+    select distinct
+        track_uri,
+        isrc
+    from {{ ref('stg_recently_played') }}
+    where isrc is not null
+
+),
+
+api_spans as (
+
+    {% for distance in [-1, 0, 1] %}
+    select
+        *,
+        ended_at_ms / {{ span_ms }} + {{ distance }} as span
+    from api_plays
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
+ends as (
+
+    select 0 as by_player
+    union all
+    select 1 as by_player
+
+),
+
+-- Where `ts` may be late, the end by the player's clock is as good a candidate.
+export_spans as (
+
+    select
+        export_plays.*,
+        case
+            when ends.by_player = 1 then export_plays.player_ended_at_ms else export_plays.ts_ms
+        end / {{ span_ms }} as span
+    from export_plays
+    cross join ends
+    where ends.by_player = 0 or export_plays.player_ended_at_ms is not null
+
+),
+
+near as (
+
+    select
+        api_spans.account_id,
+        api_spans.row_key as api_row_key,
+        api_spans.played_at,
+        api_spans.ended_at_ms,
+        export_spans.row_key as export_row_key,
+        export_spans.ts_ms,
+        export_spans.player_ended_at_ms,
+        export_spans.kind,
+        case
+            when export_spans.ms_played >= {{ var('listed_after_ms') }} then 0 else 1
+        end as is_short,
+        case
+            when export_spans.track_uri = api_spans.track_uri then 1
+            when recordings.isrc is not null then 2
+            when
+                export_spans.track_name = api_spans.track_name
+                and export_spans.artist_name
+                in (api_spans.artist_name, api_spans.album_artist_name)
+                then case when export_spans.kind = 'extended' then 3 else 4 end
+        end as class
+    from export_spans
+    -- Not an inner join, which SQLite may turn round: for each play of the API a whole export.
+    cross join api_spans
+    left join recordings
+        on
+            export_spans.track_uri = recordings.track_uri
+            and api_spans.isrc = recordings.isrc
+    where
+        export_spans.account_id = api_spans.account_id
+        and export_spans.span = api_spans.span
+
+),
+
+-- Of the account data the end is known to the minute: anywhere in it is no difference at all.
+measured as (
+
+    select distinct
+        account_id,
+        api_row_key,
+        played_at,
+        export_row_key,
+        class * 2 - 1 + is_short as step,
+        case
+            when kind <> 'extended'
+                then
+                    case
+                        when ended_at_ms < ts_ms then ts_ms - ended_at_ms
+                        when ended_at_ms > ts_ms + 59999 then ts_ms + 59999 - ended_at_ms
+                        else 0
+                    end
+            when abs(player_ended_at_ms - ended_at_ms) < abs(ts_ms - ended_at_ms)
+                then player_ended_at_ms - ended_at_ms
+            else ts_ms - ended_at_ms
+        end as offset_ms
+    from near
+    where class is not null
+
+),
+
+-- One order of all pairs, so that "nearest" needs no more than the least number of a side.
+pairs as (
+
+    select
+        account_id,
+        api_row_key,
+        export_row_key,
+        offset_ms,
+        step,
+        row_number() over (
+            order by abs(offset_ms), played_at, export_row_key, api_row_key
+        ) as pair,
+        dense_rank() over (order by api_row_key) as api_play,
+        dense_rank() over (order by export_row_key) as export_play
+    from measured
+    where abs(offset_ms) <= {{ var('same_play_across_sources_ms') }}
+
+),
+
+start as (
+
+    select
+        pair,
+        api_play,
+        export_play,
+        step
+    from pairs
+
+),
+
+{%- set previous = namespace(name='start') %}
+{%- for step in steps %}
+{%- for round in rounds %}
+{%- set suffix = step ~ '_' ~ round %}
+
+nearest_{{ suffix }} as (
+
+    select
+        *,
+        min(case when step = {{ step }} then pair end) over (
+            partition by api_play
+        ) as nearest_of_api_play,
+        min(case when step = {{ step }} then pair end) over (
+            partition by export_play
+        ) as nearest_of_export_play
+    from {{ previous.name }}
+
+),
+
+-- A pair is made where each is the other's nearest. Step 0: made.
+made_{{ suffix }} as (
+
+    select
+        pair,
+        api_play,
+        export_play,
+        case
+            when pair = nearest_of_api_play and pair = nearest_of_export_play then 0
+            else step
+        end as step
+    from nearest_{{ suffix }}
+
+),
+
+taken_{{ suffix }} as (
+
+    select
+        *,
+        min(step) over (partition by api_play) as least_of_api_play,
+        min(step) over (partition by export_play) as least_of_export_play
+    from made_{{ suffix }}
+
+),
+
+left_{{ suffix }} as (
+
+    select
+        pair,
+        api_play,
+        export_play,
+        step
+    from taken_{{ suffix }}
+    where step = 0 or (least_of_api_play > 0 and least_of_export_play > 0)
+
+),
+{%- set previous.name = 'left_' ~ suffix %}
+{%- endfor %}
+{%- endfor %}
+
+made as (
+
+    select pair from {{ previous.name }}
+    where step = 0
+
+)
+
+select
+    account_id,
+    api_row_key,
+    export_row_key,
+    cast(offset_ms as {{ type_bigint() }}) as offset_ms,
+    cast(
+        case
+            when step in (1, 2) then 'uri'
+            when step in (3, 4) then 'isrc'
+            when step in (5, 6) then 'names'
+            else 'names_and_minute'
+        end as {{ type_string() }}
+    ) as matched_by
+from pairs
+where pair in (select made.pair from made)

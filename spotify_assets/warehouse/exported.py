@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Row, ScalarResult, func, insert, or_, select
+from sqlalchemy import Connection, Engine, Row, ScalarResult, func, insert, or_, select, union
 
 from spotify_assets import times
 from spotify_assets.spotify.export import fields
@@ -119,7 +119,8 @@ def _gaps(
 ) -> Sequence[Row[Any]]:
     query = select(open_gaps).where(open_gaps.c.account_id == account_id)
     if found_by is not None:
-        found = select(coverage_gaps.c.gap_id).where(coverage_gaps.c.load_id == found_by)
+        tables = (coverage_gaps, coverage_closures)  # what a page leaves of a gap is a find, too
+        found = union(*(select(each.c.gap_id).where(each.c.load_id == found_by) for each in tables))
         query = query.where(open_gaps.c.gap_id.in_(found))
     return connection.execute(query).all()
 
@@ -168,6 +169,8 @@ def _plays_inside(
         if key is None:
             return None
         edges.add(key)
+    if len(edges) == 1 and _distance(begin, end) >= timedelta(milliseconds=gap.spacing_ms):
+        return None  # one row is one play, and these are two
     if _has_quarantined(connection, account_id, package_id, begin, end):
         return None
     return len(
@@ -250,11 +253,21 @@ def _has_quarantined(
             or_(rows.last_load_id >= first, rows.last_load_id.is_(None)),
         )
     ).scalars()
-    for payload in payloads:
-        ended_at = fields.ended_at(json.loads(payload, parse_constant=str))
-        if ended_at is None or begin <= ended_at <= end:
-            return True
-    return False
+    return any(
+        _may_have_ended(json.loads(payload, parse_constant=str), begin, end) for payload in payloads
+    )
+
+
+def _may_have_ended(row: Any, begin: str, end: str) -> bool:
+    """Whether a row that was rejected may have ended in a time."""
+    told = fields.ended_at(row)
+    if told is None:
+        return True
+    earliest = told
+    if row.get("offline") not in (None, False) or row.get("reason_end") == "logout":
+        # It may have been told days late, but not before its player began.
+        earliest = _end_by_player(told, row.get("offline_timestamp"), 0) or ""
+    return begin <= told and earliest <= end
 
 
 def _end_by_player(ts: str, started: object, ms_played: int) -> str | None:

@@ -24,7 +24,7 @@ recordings as (
         track_uri,
         isrc
     from {{ ref('stg_recently_played') }}
-    where isrc is not null
+    where isrc <> ''
 
 ),
 
@@ -80,7 +80,8 @@ near as (
             when export_spans.track_uri = api_spans.track_uri then 1
             when recordings.isrc is not null then 2
             when
-                export_spans.track_name = api_spans.track_name
+                export_spans.track_name <> ''
+                and export_spans.track_name = api_spans.track_name
                 and export_spans.artist_name
                 in (api_spans.artist_name, api_spans.album_artist_name)
                 then case when export_spans.kind = 'extended' then 3 else 4 end

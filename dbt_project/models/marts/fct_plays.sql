@@ -57,7 +57,7 @@ exported as (
                 export_plays.skipped = 1
                 or export_plays.reason_end in ('fwdbtn', 'backbtn', 'endplay', 'unknown')
                 then 1
-            when export_plays.skipped = 0 or export_plays.reason_end is not null then 0
+            when export_plays.skipped = 0 or export_plays.reason_end <> '' then 0
         end as skipped,
         coalesce(export_plays.incognito_mode, 0) as incognito,
         case when api_plays.row_key is null then 'export' else 'both' end as source

@@ -1,19 +1,26 @@
 """Filling a warehouse without Dagster, and building the models in this process."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from dbt.cli.main import dbtRunner
+from sqlalchemy import text
 
+from spotify_assets import times
 from spotify_assets.settings import CHECKOUT, Settings
+from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.draining import undrained_loads
-from spotify_assets.warehouse.loading import write_load
-from spotify_assets.warehouse.tables import raw_recently_played
+from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile
+from spotify_assets.warehouse.importing import to_batch
+from spotify_assets.warehouse.loading import Load, write_load
+from spotify_assets.warehouse.tables import raw_recently_played, raw_streaming_history
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
 
@@ -35,6 +42,33 @@ def ingest(settings: Settings) -> Warehouse:
         write_load(warehouse.writer(), raw_recently_played, load)
     fix_zones(warehouse.writer(), settings.timezone)
     return warehouse
+
+
+def import_what_was_listed(warehouse: Warehouse, account_id: str) -> None:
+    """Import an account's listed plays as an export tells them, each with a skip beside it."""
+    query = text(
+        "select played_at, track_uri, track_name, album_artist_name, duration_ms"
+        " from raw_recently_played where account_id = :account order by played_at"
+    )
+    rows = []
+    for play in warehouse.read(query.bindparams(account=account_id)):
+        row = {
+            "ts": f"{play.played_at[:19]}Z",
+            "ms_played": play.duration_ms,
+            "spotify_track_uri": play.track_uri,
+            "master_metadata_track_name": play.track_name,
+            "master_metadata_album_artist_name": play.album_artist_name,
+            "reason_end": "trackdone",
+        }
+        rows += [row, row | {"ms_played": 1_000, "reason_end": "fwdbtn"}]
+        rows[-1]["ts"] = times.to_text(times.from_text(row["ts"]) - timedelta(seconds=7))
+    load = Load(
+        STREAMING_HISTORY,
+        account_id,
+        batches=[to_batch(account_id, Kind.EXTENDED, rows, Counter())],
+        file=ExportFile("package", "Streaming_History_Audio_2026.json"),
+    )
+    write_load(warehouse.writer(), raw_streaming_history, load)
 
 
 def dbt_build(settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,16 +3,22 @@
 import pytest
 
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets_tests.models.building import Built, dbt_build, ingest
+from spotify_assets_tests.models.building import (
+    Built,
+    dbt_build,
+    import_what_was_listed,
+    ingest,
+)
 from spotify_assets_tests.support import user_of
 
 
 @pytest.fixture(scope="session")
 def built(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """All models over a hundred plays of two listeners, with every test and unit test."""
+    """All models over a hundred plays of two listeners and an export of one, with all tests."""
     user = user_of(still_spotify.environment(), tmp_path_factory.mktemp("models") / "user")
     user.log_in("mira", "jonas")
     warehouse = ingest(user.settings)
+    import_what_was_listed(warehouse, "jonas")
     user.settings.dbt_schemas.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in user.settings.environment().items():

@@ -31,7 +31,7 @@ def test_every_model_test_and_unit_test_succeeds(built: Built) -> None:
         name: status for name, status in built.results.items() if status not in ("success", "pass")
     } == {}
     assert set(built.results) >= models()
-    assert len(built.manifest["unit_tests"]) >= 4
+    assert len(built.manifest["unit_tests"]) >= 17
 
 
 def test_every_model_is_described_column_by_column_as_it_is_built(built: Built) -> None:
@@ -91,19 +91,34 @@ def test_marts_add_up_to_the_fact_and_the_fact_to_raw(built: Built) -> None:
     def number(query: str) -> object:
         return built.warehouse.read(text(query))[0][0]
 
-    assert number("select count(*) from fct_plays") == 100
+    assert number("select count(*) from fct_plays where is_counted = 1") == 100
     for mart in ("mart_top_tracks", "mart_top_artists"):
         assert number(f"select sum(plays) from {mart}") == 100
         assert number(f"select sum(ms_played) from {mart}") == number(
-            "select sum(ms_played) from fct_plays"
+            "select sum(ms_played) from fct_plays where is_counted = 1"
         )
     assert (
         number(
             "select count(*) from fct_plays join raw_recently_played as raw"
-            " on raw.row_key like fct_plays.play_id || '%' and raw.played_at = fct_plays.ended_at"
+            " on raw.row_key like fct_plays.play_id || '%'"
+            " and raw.row_key = api_row_key and raw.played_at = api_played_at"
         )
         == 100
     )
+
+
+def test_what_both_the_api_and_an_export_tell_is_one_play(built: Built) -> None:
+    query = text(
+        "select plays.account_id, source, count(*), sum(is_counted), sum(ms_played_is_estimated),"
+        " sum(raw.row_key is not null and raw.ts = ended_at and raw.ms_played = plays.ms_played)"
+        " from fct_plays as plays left join raw_streaming_history as raw"
+        " on raw.row_key = export_row_key group by 1, 2 order by 1, 2"
+    )
+    assert [tuple(row) for row in built.warehouse.read(query)] == [
+        ("jonas", "both", 50, 50, 0, 50),
+        ("jonas", "export", 50, 0, 0, 50),
+        ("mira", "api", 50, 50, 50, 0),
+    ]
 
 
 def test_plays_of_one_account_do_not_overlap_in_the_estimate(built: Built) -> None:
@@ -111,8 +126,8 @@ def test_plays_of_one_account_do_not_overlap_in_the_estimate(built: Built) -> No
     overlaps = built.warehouse.read(
         text(
             "select play_id from (select play_id, started_at, lag(ended_at) over"
-            " (partition by account_id order by ended_at) as previous from fct_plays)"
-            " where started_at < previous"
+            " (partition by account_id order by ended_at) as previous from fct_plays"
+            " where source = 'api') where started_at < previous"
         )
     )
     assert overlaps == []
@@ -123,7 +138,7 @@ def test_every_model_remembers_the_newest_load(built: Built) -> None:
         row.model: row.load_id
         for row in built.warehouse.read(text("select * from model_watermarks"))
     }
-    assert seen == dict.fromkeys(models(), 2)
+    assert seen == dict.fromkeys(models(), 3)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from spotify_assets_tests.unit.spotify.export.downloads import (
     Row,
     a_minute,
     a_row,
-    as_bytes,
     pack,
     rows_of,
     ts_text,
@@ -46,7 +45,8 @@ BOOLEANS = ("shuffle", "skipped", "offline", "incognito_mode")
 INTEGERS = {"ms_played": (0, 2**31 - 1), "offline_timestamp": (-(2**53), 2**53)}
 EXTENDED = tuple(NAMES[Kind.EXTENDED])
 TEXTS = tuple(name for name in EXTENDED if name not in (*BOOLEANS, *INTEGERS, "ts"))
-TOMORROW = times.now() + timedelta(hours=20)
+TOMORROW = ts_text(times.now() + timedelta(hours=20))
+IN_TWO_DAYS = ts_text(times.now() + timedelta(days=2))
 
 GOOD_TIMES = {
     "2024-02-29T23:59:59Z": "2024-02-29T23:59:59.000Z",
@@ -56,7 +56,7 @@ GOOD_TIMES = {
     "2024-05-01T10:00:00.999999Z": "2024-05-01T10:00:00.999Z",
     "2024-05-01T10:00:00+02:00": "2024-05-01T08:00:00.000Z",
     "2024-05-01 10:00": "2024-05-01T10:00:00.000Z",  # as the account data has it
-    ts_text(TOMORROW): f"{ts_text(TOMORROW)[:-1]}.000Z",  # a clock in another zone
+    TOMORROW: f"{TOMORROW[:-1]}.000Z",  # a clock in another zone
 }
 BAD_TIMES: tuple[Any, ...] = (
     "2024-02-30T10:00:00Z",
@@ -74,7 +74,7 @@ BAD_TIMES: tuple[Any, ...] = (
     "0001-01-01T00:00:00+14:00",
     "9999-12-31T23:59:59-14:00",
     "2999-01-01T00:00:00Z",
-    ts_text(times.now() + timedelta(days=2)),
+    IN_TWO_DAYS,
     "٢٠٢٤-٠٥-٠١T10:00:00Z",
     " 2024-05-01T10:00:00Z",
     "2024-05-01T10:00:00Z\n",
@@ -309,7 +309,7 @@ def test_a_thousand_rows_of_every_kind_are_each_accounted_for_and_nothing_person
 
 @pytest.mark.parametrize("value", AWKWARD, ids=ascii)
 def test_a_value_of_another_type_is_a_reason_that_names_its_field(
-    value: Any, tmp_path: Path
+    value: Any,
 ) -> None:
     rows = [a_row(number, **{name: value}) for number, name in enumerate(EXTENDED)]
     batch = to_batch(
@@ -324,7 +324,12 @@ def test_a_value_of_another_type_is_a_reason_that_names_its_field(
         assert all(reason.startswith(f"{name}: ") for reason in json.loads(reasons))
 
 
-@pytest.mark.parametrize("ts", [*GOOD_TIMES, *BAD_TIMES], ids=ascii)
+def name_of(ts: Any) -> str:
+    """The same in every process."""
+    return ascii({TOMORROW: "tomorrow", IN_TWO_DAYS: "in two days"}.get(str(ts), ts))
+
+
+@pytest.mark.parametrize("ts", [*GOOD_TIMES, *BAD_TIMES], ids=name_of)
 def test_a_time_that_is_none_or_cannot_be_true_is_a_reason(ts: Any) -> None:
     batch = to_batch("mira", Kind.EXTENDED, [a_row(ts=ts)], Counter())
     if ts in tuple(GOOD_TIMES):
@@ -612,7 +617,6 @@ def test_of_rows_that_look_alike_there_are_as_many_as_one_download_showed_in_any
     most = {which: max(counts[which] for counts in shown) for which in range(3)}
     moments = {which: times.to_text(BEGIN + which * timedelta(minutes=4)) for which in range(3)}
     assert ends == Counter({moments[which]: often for which, often in most.items() if often})
-    assert BEGIN.second == 0
 
 
 def test_the_account_data_and_the_extended_history_are_no_duplicates_of_each_other(
@@ -633,6 +637,4 @@ def test_every_row_in_quarantine_is_one_however_often_it_came(tmp_path: Path) ->
     assert home.total(path) == Receipt(rows_read=7, rows_quarantined=7)
     (row,) = home.warehouse.read(select(quarantined_rows))
     assert (row.times_seen, row.first_load_id, row.last_load_id) == (7, 1, 2)
-    assert as_bytes(bad[0]).find(b"203.0.113") > 0
     assert home.has_bytes(b"203.0.113") == []
-    assert datetime.now(UTC) > BEGIN

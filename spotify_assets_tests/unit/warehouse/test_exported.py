@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from spotify_assets.contracts import streaming_history as contract
+from spotify_assets.contracts import values
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.health import Health, health
@@ -336,10 +337,7 @@ def test_a_gap_stays_open_where_no_whole_download_shows_all_of_it(
         }
 
     both_orders(
-        *(
-            lambda each=each: bring(members(each), each.get("account", "mira"))  # type: ignore[misc]
-            for each in downloads
-        )
+        *(lambda each=each: bring(members(each), each.get("account", "mira")) for each in downloads)
     )
     assert (open_now(home), closures(home)) == (OPEN, [])
 
@@ -414,7 +412,7 @@ class LongRows(contract.StreamingHistory):
 
     @pa.check("ms_played", ignore_na=False, error="not an integer from 0 to 2^62")
     def is_length(cls, column: pd.Series[Any]) -> pd.Series[bool]:
-        return contract.values.are_integers(column, 0, 2**62)
+        return values.are_integers(column, 0, 2**62)
 
 
 def test_a_gap_closes_when_what_was_in_it_is_let_go_of_quarantine(

@@ -21,7 +21,7 @@ from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Identity, State
-from spotify_assets.warehouse.importing import import_packages, whose
+from spotify_assets.warehouse.importing import ImportedFile, import_packages, whose
 from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.lock import writing
 from spotify_assets.warehouse.tables import account_zones, loads, raw_recently_played
@@ -327,7 +327,7 @@ def test_an_import_that_ends_in_its_second_file_leaves_the_first_done_and_goes_o
         if name == "endsong_1.json" and rows > 30:
             raise error
 
-    done = []
+    done = list[ImportedFile]()
     with pytest.raises(error):
         done.extend(import_packages(home.settings, "mira", find_packages([path]), tell))
     assert [file.file for file in done] == ["endsong_0.json"]

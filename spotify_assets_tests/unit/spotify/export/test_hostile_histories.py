@@ -28,7 +28,7 @@ MARK = "do-not-tell"
 ROWS = rows_of(*range(20), master_metadata_track_name=MARK)
 WHOLE = as_bytes(ROWS)
 COMPACT = json.dumps(ROWS, separators=(",", ":")).encode()
-GOOD = {
+GOOD: dict[str, object] = {
     "Streaming_History_Audio_2001_0.json": rows_of(*range(100, 130)),
     "Streaming_History_Audio_2999_9.json": rows_of(*range(120, 160)),
     "StreamingHistory_music_0.json": [a_minute(number) for number in range(10)],
@@ -128,7 +128,7 @@ class Imported(NamedTuple):
 def imported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Imported:
     """All of them in one download, good files before and behind."""
     folder = tmp_path_factory.mktemp("bad")
-    members = {name: BAD[case][0] for name, case in NUMBERED.items()}
+    members: dict[str, object] = {name: BAD[case][0] for name, case in NUMBERED.items()}
     if request.param == "an archive":
         # Stored: none is a bomb.
         path = pack(folder / "my_spotify_data.zip", GOOD | members, method=zipfile.ZIP_STORED)

@@ -15,16 +15,19 @@ from spotify_assets.settings import CHECKOUT
 
 ASSETS = {
     "raw/recently_played": ("raw", set[str]()),
+    "raw/streaming_history": ("raw", set[str]()),
     "stg_recently_played": ("staging", {"raw/recently_played"}),
-    "fct_plays": ("marts", {"stg_recently_played"}),
+    "stg_streaming_history": ("staging", {"raw/streaming_history"}),
+    "int_plays_matched": ("intermediate", {"stg_recently_played", "stg_streaming_history"}),
+    "fct_plays": ("marts", {"int_plays_matched", "stg_recently_played", "stg_streaming_history"}),
     "mart_top_tracks": ("marts", {"fct_plays"}),
     "mart_top_artists": ("marts", {"fct_plays"}),
     "stg_open_gaps": ("staging", {"raw/recently_played"}),
     "stg_local_offsets": ("staging", {"raw/recently_played"}),
     "mart_coverage": ("marts", {"fct_plays", "stg_open_gaps", "stg_local_offsets"}),
-    "backups": ("operations", {"raw/recently_played"}),
+    "backups": ("operations", {"raw/recently_played", "raw/streaming_history"}),
 }
-PLAYS = set(ASSETS) - {"backups"}
+PLAYS = set(ASSETS) - {"backups", "raw/streaming_history"}  # which no run materialises
 
 
 def specs() -> list[dg.AssetSpec]:
@@ -58,6 +61,7 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
         "refresh_job",
         "daily_refresh_job",
         "models_job",
+        "import_job",
         "daily_backup",
         "weekly_restore_drill",
         "housekeeping",
@@ -72,6 +76,7 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "recently_played_sensor",
         "models_sensor",
+        "inbox_sensor",
         "killed_runs_sensor",
         "health_sensor",
         "run_failure_alert",

@@ -113,9 +113,8 @@ def has_shape(kind: Kind, rows: Sequence[Any]) -> bool:
 def kind_of_row(row: object) -> Kind:
     """Which kind of history a row is of, by its fields."""
     names = row.keys() if isinstance(row, dict) else set[str]()
-    account_data = [Kind.MUSIC, Kind.PODCAST, Kind.AUDIOBOOK] if "endTime" in names else []
-    likeness = {kind: len(NAMES[kind].keys() & names) for kind in account_data}
-    return max(likeness, key=likeness.__getitem__, default=Kind.EXTENDED)
+    likeness = {kind: len(NAMES[kind].keys() & names) for kind in Kind}
+    return max(likeness, key=likeness.__getitem__)
 
 
 def ended_at(row: object) -> str | None:

@@ -174,7 +174,7 @@ def test_a_file_that_breaks_after_rows_were_read_leaves_none_of_them(
     broken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is read in many pieces, and those before the fault were written already."""
-    monkeypatch.setattr(reader, "PIECE_BYTES", 5_000)
+    monkeypatch.setattr(reader, "PIECE_BYTES", 20_000)
     rows = [json.dumps(a_row(number, ms_played=-number)) for number in range(100)]
     rows[broken] = rows[broken].replace('"ms_played": ', '"ms_played": x')
     (tmp_path / "endsong_0.json").write_text(f"[{','.join(rows)}]")

@@ -95,7 +95,7 @@ def strictly(value: Any) -> str:
     return json.dumps(value)
 
 
-@tries(150)
+@tries(100)
 @given(histories, layouts, pieces)
 def test_a_history_is_read_as_any_json_parser_reads_it(
     history: list[Any], layout: dict[str, Any], piece: int
@@ -186,7 +186,7 @@ def at_once(content: bytes) -> Any:
     return found if isinstance(found, list) else None
 
 
-@tries(250)
+@tries(200)
 @given(histories.filter(bool), layouts, pieces, changes)
 @example([{"a": 1}, {"b": 2}], {}, 1, [("insert", 0.45, 1, b"\x0b")])
 @example([{"a": 1}, {"b": 2}], {}, 1, [("insert", 1.0, 1, b"\x0c")])

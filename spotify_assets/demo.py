@@ -73,12 +73,12 @@ def log_everybody_in(settings: Settings) -> None:
 
 
 def export_of_mira(settings: Settings) -> Path:
-    """Two months of a listener's plays until an hour ago, as Spotify would send them to her."""
+    """Three weeks of a listener's plays until an hour ago, as Spotify would send them to her."""
     config = SandboxConfig(always_on=True)
     listener = Listener(EXPORTED, Catalogue(config.seed), config.seed, config.always_on)
     end = _clock() - timedelta(hours=1)
     archive = settings.data / "my_spotify_data.zip"
-    write_extended(archive, listener, end - timedelta(days=60), end)
+    write_extended(archive, listener, end - timedelta(days=20), end)
     return archive
 
 

@@ -86,7 +86,9 @@ def progressing(total_bytes: int) -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.fields[rows]:,} rows, {task.fields[pace]:,.0f} a second"),
         TimeRemainingColumn(),
     )
-    with _log_shown(console), Progress(*columns, console=console, transient=True) as bar:
+    is_seen = console.is_terminal
+    bar = Progress(*columns, console=console, transient=True, disable=not is_seen)
+    with _log_shown(console), bar:
         task = bar.add_task("", total=total_bytes, rows=0, pace=0)
         started = time.monotonic()
 

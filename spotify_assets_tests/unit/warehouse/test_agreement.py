@@ -7,18 +7,18 @@ from spotify_assets.warehouse.agreement import Agreement, agreement
 from spotify_assets.warehouse.warehouse import Warehouse
 
 MINUTE = 60_000
+TABLES = {
+    "int_plays_matched": "offset_ms, matched_by",
+    "stg_recently_played": "account_id, ended_at_ms",
+    "fct_plays": "account_id, source, ended_at, export_ended_at, track_uri",
+}
 
 
 @pytest.fixture
 def modelled(warehouse: Warehouse) -> Warehouse:
     with warehouse.writer().begin() as connection:
-        for statement in (
-            "create table int_plays_matched (offset_ms integer, matched_by text)",
-            "create table stg_recently_played (account_id text, ended_at_ms integer)",
-            "create table fct_plays (account_id text, source text, ended_at text,"
-            " export_ended_at text, track_uri text)",
-        ):
-            connection.execute(text(statement))
+        for table, columns in TABLES.items():
+            connection.execute(text(f"create table {table} ({columns})"))
     return warehouse
 
 
@@ -50,7 +50,7 @@ def test_where_it_varies_by_more_than_half_the_time_between_plays_that_is_said(
     modelled: Warehouse, spread: int, is_told: bool
 ) -> None:
     pair(modelled, *[0] * 10, *[spread] * 10)
-    plays = [{"end": number * 2 * MINUTE} for number in range(5)]
+    plays: list[dict[str, object]] = [{"end": number * 2 * MINUTE} for number in range(5)]
     insert(modelled, "insert into stg_recently_played values ('me', :end)", *plays)
     assert agreement(modelled).half_spacing == MINUTE
     assert agreement(modelled).can_be_told_apart is is_told

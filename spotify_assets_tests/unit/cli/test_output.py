@@ -19,7 +19,7 @@ TIME = "2026-03-01T10:00:00.000Z"
 
 def play(**changes: str) -> Any:
     values = {"played_at": TIME, "account_id": "mira", "track_name": "x", "artist_name": "y"}
-    return SimpleNamespace(**values | {"row_key": "0123456789" * 6} | changes)
+    return SimpleNamespace(**values | {"play_id": "0123456789" * 2} | changes)
 
 
 @pytest.mark.parametrize("width", ["60", "80", "200"])

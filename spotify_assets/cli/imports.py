@@ -59,7 +59,8 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
             click.echo(f"Error: {printable(where)}: {printable(file.error)}", err=True)
     if is_interrupted:
         click.echo("Interrupted: what is listed above is done. The same command goes on.", err=True)
-    if is_interrupted or any(file.error for file in done):
+    is_nothing = not done and any(package.unknown for package in packages)
+    if is_interrupted or is_nothing or any(file.error for file in done):
         sys.exit(1)
 
 
@@ -69,7 +70,7 @@ def import_and_report(
     """Import with a progress bar, and let Dagster know.
 
     Returns:
-        What became of each file that is done, and whether Ctrl-C kept the others from it.
+        What became of each file that is done, and whether Ctrl-C kept others or Dagster from it.
     """
     from spotify_assets.warehouse.importing import import_packages
 
@@ -82,12 +83,19 @@ def import_and_report(
         except KeyboardInterrupt:
             is_interrupted = True
     if any(file.receipt.rows_read for file in done):
-        from spotify_assets.defs.ingestion.streaming_history import materialization
-        from spotify_assets.defs.refreshing import open_instance
-
-        with open_instance(settings) as instance:
-            instance.report_runless_asset_event(materialization(settings, done))
+        try:
+            _let_dagster_know(settings, done)
+        except KeyboardInterrupt:  # it takes seconds, and what is done is still to be said
+            is_interrupted = True
     return done, is_interrupted
+
+
+def _let_dagster_know(settings: Settings, done: "Sequence[ImportedFile]") -> None:
+    from spotify_assets.defs.ingestion.streaming_history import materialization
+    from spotify_assets.defs.refreshing import open_instance
+
+    with open_instance(settings) as instance:
+        instance.report_runless_asset_event(materialization(settings, done))
 
 
 def _as_json(

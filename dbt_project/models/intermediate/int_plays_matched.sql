@@ -156,6 +156,7 @@ start as (
 ),
 
 {%- set previous = namespace(name='start') %}
+{%- set made = [] %}
 {%- for step in steps %}
 {%- for round in rounds %}
 {%- set suffix = step ~ '_' ~ round %}
@@ -174,17 +175,17 @@ nearest_{{ suffix }} as (
 
 ),
 
--- A pair is made where each is the other's nearest. Step 0: made.
 made_{{ suffix }} as (
 
     select
         pair,
         api_play,
         export_play,
+        step,
         case
-            when pair = nearest_of_api_play and pair = nearest_of_export_play then 0
-            else step
-        end as step
+            when pair = nearest_of_api_play and pair = nearest_of_export_play then 1
+            else 0
+        end as is_made
     from nearest_{{ suffix }}
 
 ),
@@ -193,8 +194,8 @@ taken_{{ suffix }} as (
 
     select
         *,
-        min(step) over (partition by api_play) as least_of_api_play,
-        min(step) over (partition by export_play) as least_of_export_play
+        max(is_made) over (partition by api_play) as api_play_is_taken,
+        max(is_made) over (partition by export_play) as export_play_is_taken
     from made_{{ suffix }}
 
 ),
@@ -207,17 +208,21 @@ left_{{ suffix }} as (
         export_play,
         step
     from taken_{{ suffix }}
-    where step = 0 or (least_of_api_play > 0 and least_of_export_play > 0)
+    where api_play_is_taken = 0 and export_play_is_taken = 0
 
 ),
 {%- set previous.name = 'left_' ~ suffix %}
+{%- do made.append('taken_' ~ suffix) %}
 {%- endfor %}
 {%- endfor %}
 
 made as (
 
-    select pair from {{ previous.name }}
-    where step = 0
+    {% for taken in made %}
+    select pair from {{ taken }}
+    where is_made = 1
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 )
 

@@ -2,11 +2,12 @@
 {{ config(materialized='table') }}
 
 {%- set fields = [
-    'platform', 'conn_country', 'master_metadata_track_name', 'master_metadata_album_artist_name',
-    'master_metadata_album_album_name', 'spotify_track_uri', 'episode_name', 'episode_show_name',
-    'spotify_episode_uri', 'audiobook_title', 'audiobook_uri', 'audiobook_chapter_uri',
-    'audiobook_chapter_title', 'audiobook_author_name', 'reason_start', 'reason_end', 'shuffle',
-    'skipped', 'offline', 'offline_timestamp', 'incognito_mode',
+    'ts', 'ms_played', 'platform', 'conn_country', 'master_metadata_track_name',
+    'master_metadata_album_artist_name', 'master_metadata_album_album_name', 'spotify_track_uri',
+    'episode_name', 'episode_show_name', 'spotify_episode_uri', 'audiobook_title',
+    'audiobook_uri', 'audiobook_chapter_uri', 'audiobook_chapter_title', 'audiobook_author_name',
+    'reason_start', 'reason_end', 'shuffle', 'skipped', 'offline', 'offline_timestamp',
+    'incognito_mode',
 ] -%}
 {#- What both packages name alike: of a book, the extended history does not tell the author. -#}
 {%- set title = "coalesce(master_metadata_track_name, episode_name, audiobook_title, '')" -%}
@@ -226,7 +227,7 @@ longest_first as (
     select
         *,
         row_number() over (
-            partition by {{ same_play }}, ended_at_ms
+            partition by ended_at_ms, {{ same_play }}
             order by ms_played desc, row_key asc
         ) as nth_of_end
     from ended
@@ -238,7 +239,7 @@ spaced as (
     select
         *,
         ended_at_ms - lag(ended_at_ms) over (
-            partition by {{ same_play }}, ms_played
+            partition by ms_played, {{ same_play }}
             order by ended_at_ms, row_key
         ) as ms_since_same_length
     from longest_first

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, ScalarResult, func, insert, or_,
 
 from spotify_assets import times
 from spotify_assets.spotify.export import fields
+from spotify_assets.spotify.export.fields import SPOTIFY_BEGAN
 from spotify_assets.spotify.export.names import Kind
 from spotify_assets.warehouse.tables import (
     coverage_closures,
@@ -38,6 +39,7 @@ SAME_PLAY_WITHIN = timedelta(seconds=60)  # as dbt's variable of this name
 SHORTEST_LISTED_MS = 30_000  # Spotify's recently-played page lists nothing shorter
 DAY = len("2026-01-01")
 KEY_LENGTH = 16
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IN_MILLISECONDS = 10**11  # a player's time above is in ms, below in s
 
 
@@ -271,16 +273,19 @@ def _may_have_ended(row: Any, begin: str, end: str) -> bool:
 
 
 def _end_by_player(ts: str, started: object, ms_played: int) -> str | None:
-    """When a stream ended by the clock of its player, where that can be true; UTC text."""
-    if not isinstance(started, int) or started <= 0:
+    """When a stream ended by the clock of its player, as the models reckon; UTC text.
+
+    None where the stream cannot have begun then: before Spotify did, or after it was told of.
+    """
+    if not isinstance(started, int):
         return None
     milliseconds = started if started > IN_MILLISECONDS else started * 1000
     try:
-        end = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds + ms_played)
+        begin = EPOCH + timedelta(milliseconds=milliseconds)
+        end = begin + timedelta(milliseconds=ms_played)
     except OverflowError:
         return None
-    text = times.to_text(end)
-    return text if text <= ts else None
+    return times.to_text(end) if SPOTIFY_BEGAN <= times.to_text(begin) <= ts else None
 
 
 def _around(moment: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ importing again finds their rows and goes on.
 """
 
 import gc
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -24,10 +25,14 @@ from spotify_assets.spotify.state import State, check_name
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile, finish_package
 from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
-from spotify_assets.warehouse.lock import writing
+from spotify_assets.warehouse.lock import let_others, writing
 from spotify_assets.warehouse.tables import loads, raw_streaming_history
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
+
+
+# A turn costs a third of a second; without one, a run would wait for the whole of a long import.
+TURN_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -79,19 +84,23 @@ def import_packages(
 ) -> Iterator[ImportedFile]:
     """Import downloads file by file, and say what became of each as soon as it is done.
 
-    Every file waits for the writer lock and holds it alone, so others have their turns between.
+    Every file takes the writer lock for itself, and now and then others have their turn between.
 
     Raises:
         ValueError: an account cannot have this name.
     """
     State(settings.state_path).add_account(account_id)
     bytes_before = rows_before = 0
+    last_turn = time.monotonic()
     for package in packages:
         if package.fault:
             yield ImportedFile(package.name, package.name, error=package.fault)
             continue
         one = _Import(settings, account_id, package)
         for file in package.files:
+            if time.monotonic() - last_turn > TURN_EVERY_SECONDS:
+                let_others()
+                last_turn = time.monotonic()
             done = one.load(file, partial(_tell_all, tell, file.name, bytes_before, rows_before))
             bytes_before += file.size
             rows_before += done.receipt.rows_read

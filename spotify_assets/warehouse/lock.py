@@ -8,6 +8,7 @@ transactions, most of them dbt's.
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,11 @@ def handling_backups(locks: Path, who: str) -> Iterator[None]:
     with _held(backups_lock(locks), holder):
         holder.write_text(f"{who} (process {os.getpid()})", "utf-8")
         yield
+
+
+def let_others() -> None:
+    """Leave a moment in which whoever waits for a lock takes it: he looks every so often."""
+    time.sleep(1.5 * POLL_SECONDS)
 
 
 def backups_lock(locks: Path) -> FileLock:

@@ -6,6 +6,7 @@ import itertools
 import json
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Identity, State
+from spotify_assets.warehouse import importing
 from spotify_assets.warehouse.importing import ImportedFile, import_packages, whose
 from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.lock import writing
@@ -473,3 +475,27 @@ def test_the_command_for_a_bad_path_or_name_is_one_clear_line(
     done = command(str(tmp_path), "--account", "a/b")
     assert done.exit_code == 2
     assert "cannot be an account's name" in done.stderr
+
+
+def test_whoever_waits_has_his_turn_between_the_files_of_a_long_import(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "TURN_EVERY_SECONDS", 0)
+    download = tmp_path / "download"
+    download.mkdir()
+    for number in range(6):
+        row = {"ts": f"2026-01-0{number % 9 + 1}T10:00:00Z", "ms_played": number}
+        (download / f"endsong_{number}.json").write_text(json.dumps([row]), "utf-8")
+    done: list[ImportedFile] = []
+
+    def wait_for_a_turn() -> int:
+        with writing(settings.locks, "somebody who waits"):
+            return len(done)
+
+    with ThreadPoolExecutor(1) as beside:
+        turn: Future[int] | None = None
+        for file in import_packages(settings, "mira", find_packages([download]), lambda *_: None):
+            done.append(file)
+            turn = turn or beside.submit(wait_for_a_turn)
+        assert turn is not None
+        assert turn.result() < len(done) == 6

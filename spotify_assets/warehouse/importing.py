@@ -30,7 +30,6 @@ from spotify_assets.warehouse.tables import loads, raw_streaming_history
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
 
-
 # A turn costs a third of a second; without one, a run would wait for the whole of a long import.
 TURN_EVERY_SECONDS = 10
 

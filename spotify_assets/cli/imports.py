@@ -39,16 +39,18 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
       spotify-assets import ~/Downloads/MyData/ endsong_0.json
     """
     from spotify_assets.spotify.export.files import find_packages
-    from spotify_assets.warehouse.importing import whose
+    from spotify_assets.warehouse.importing import known_accounts, whose
 
     settings = Settings.load()
     try:
         account_id = whose(settings, account)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if account_id not in known_accounts(settings):
+        click.echo(f"{printable(account_id)} is a new account here.", err=True)
     settings.make_data_folder()
     packages = find_packages(paths)
-    done, is_interrupted = import_and_report(settings, account_id, packages)
+    done, stopped = import_and_report(settings, account_id, packages)
     if as_json:
         click.echo(json.dumps(_as_json(account_id, packages, done)))
     else:
@@ -57,37 +59,51 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
         if file.error:
             where = file.file if file.file == file.package else f"{file.package}: {file.file}"
             click.echo(f"Error: {printable(where)}: {printable(file.error)}", err=True)
-    if is_interrupted:
-        click.echo("Interrupted: what is listed above is done. The same command goes on.", err=True)
+    if stopped:
+        word = "Interrupted" if isinstance(stopped, KeyboardInterrupt) else "Stopped"
+        click.echo(f"{word}: what is listed above is done. The same command goes on.", err=True)
+    if isinstance(stopped, Exception):
+        raise stopped
     is_nothing = not done and any(package.unknown for package in packages)
-    if is_interrupted or is_nothing or any(file.error for file in done):
+    if stopped or is_nothing or any(file.error for file in done):
         sys.exit(1)
 
 
 def import_and_report(
     settings: Settings, account_id: str, packages: "Sequence[Package]"
-) -> "tuple[list[ImportedFile], bool]":
+) -> "tuple[list[ImportedFile], BaseException | None]":
     """Import with a progress bar, and let Dagster know.
 
     Returns:
-        What became of each file that is done, and whether Ctrl-C kept others or Dagster from it.
+        What became of each file that is done, and what kept others or Dagster from it: Ctrl-C, a
+        full disk.
     """
+    from sqlalchemy.exc import DBAPIError
+
     from spotify_assets.warehouse.importing import import_packages
 
     done: list[ImportedFile] = []
-    is_interrupted = False
+    stopped: BaseException | None = None
     with progressing(sum(file.size for each in packages for file in each.files)) as tell:
         try:
             # One at a time, so that what is done stays known at Ctrl-C.
             done.extend(import_packages(settings, account_id, packages, tell))
-        except KeyboardInterrupt:
-            is_interrupted = True
+        except (
+            KeyboardInterrupt,
+            OSError,
+            DBAPIError,
+        ) as error:  # raised once what is done was said
+            stopped = error
     if any(file.receipt.rows_read for file in done):
         try:
             _let_dagster_know(settings, done)
-        except KeyboardInterrupt:  # it takes seconds, and what is done is still to be said
-            is_interrupted = True
-    return done, is_interrupted
+        except (
+            KeyboardInterrupt,
+            OSError,
+            DBAPIError,
+        ) as error:  # it takes seconds, and writes as well
+            stopped = stopped or error
+    return done, stopped
 
 
 def _let_dagster_know(settings: Settings, done: "Sequence[ImportedFile]") -> None:
@@ -125,7 +141,8 @@ def show_import(
     """Say what an import came to, for a person."""
     for file in done:
         if file.error is None:
-            click.echo(f"{printable(file.file)}: {file.receipt}")
+            name = file.file if len(packages) == 1 else f"{file.package}: {file.file}"
+            click.echo(f"{printable(name)}: {file.receipt}")
         if file.unknown_fields:
             names = ", ".join(printable(name) for name in file.unknown_fields[:UNKNOWN_SHOWN])
             click.echo(f"  fields that are not known here, and were not kept: {names}")

@@ -30,7 +30,10 @@ def view(limit: int) -> None:
     elif warehouse.extent().plays:
         click.echo("What was imported is not in the models yet. Run: spotify-assets refresh")
     else:
-        click.echo("No plays yet. Run: spotify-assets login, then: spotify-assets refresh")
+        click.echo(
+            "No plays yet. Run: spotify-assets login, then: spotify-assets refresh; or "
+            "spotify-assets import, with what Spotify sent you"
+        )
 
 
 def show_plays(plays: "Iterable[Row[Any]]", zone: str) -> None:

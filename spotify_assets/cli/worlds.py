@@ -161,7 +161,9 @@ def _import_once(settings: Settings) -> None:
     if warehouse.has_table(raw_streaming_history.name) and warehouse.read(imported):
         return
     packages = find_packages([scene.export_of_mira(settings)])
-    done, _ = import_and_report(settings, scene.EXPORTED, packages)
+    done, stopped = import_and_report(settings, scene.EXPORTED, packages)
+    if stopped:
+        raise stopped
     show_import(scene.EXPORTED, packages, done)
     click.echo()
 

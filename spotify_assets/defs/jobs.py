@@ -12,7 +12,7 @@ models = dg.AssetSelection.assets(dbt_models)
 
 refresh_job = dg.define_asset_job(
     "refresh_job",
-    selection=from_spotify | models,
+    selection=from_spotify | exported | models,
     description="New plays from Spotify through to the marts, as soon as there are any.",
     # The unit tests say something about the code, not about the new plays.
     config={"ops": {"dbt_models": {"config": {"unit_tests": False}}}},

@@ -67,7 +67,7 @@ def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = No
 
 def no_news(warehouse: Warehouse, zone: str) -> str:
     """What to say where nothing is to do: until when plays are known, on the zone's clock."""
-    newest = warehouse.newest_play()
+    newest = warehouse.newest_play() or warehouse.extent().newest_play
     return f"No new plays since {times.local(newest, zone)}." if newest else "No plays yet."
 
 

@@ -76,7 +76,8 @@ def test_the_demo_shows_everything_and_a_second_one_finds_nothing_new(clone: Pat
     assert int(plays.replace(",", "")) > 5_000
     (pairs,) = re.findall(r"int_plays_matched (\d+)", shown)
     assert 0 < int(pairs) < 50  # the export ends an hour before the last play
-    assert "Checks: 65 passed, 0 did not" in shown
+    (checks,) = re.findall(r"Checks: (\d+) passed, 0 did not", shown)
+    assert int(checks) >= 65
     assert "Backed up to spotify-0001-" in shown
     assert "Restored it beside, compared it with the warehouse, built its models: passed" in shown
     assert "make demo-ui" in shown

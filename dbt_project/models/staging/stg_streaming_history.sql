@@ -9,9 +9,14 @@
     'reason_start', 'reason_end', 'shuffle', 'skipped', 'offline', 'offline_timestamp',
     'incognito_mode',
 ] -%}
-{#- What both packages name alike: of a book, the extended history does not tell the author. -#}
-{%- set title = "coalesce(master_metadata_track_name, episode_name, audiobook_title, '')" -%}
-{%- set artist = "coalesce(master_metadata_album_artist_name, episode_show_name, '')" -%}
+{#- What both packages name alike: of a book, the extended history does not tell the author, and
+    what it does not name at all, the account data calls unknown. -#}
+{%- set title -%}
+coalesce(nullif(master_metadata_track_name, 'Unknown Track'), episode_name, audiobook_title, '')
+{%- endset -%}
+{%- set artist -%}
+coalesce(nullif(master_metadata_album_artist_name, 'Unknown Artist'), episode_show_name, '')
+{%- endset -%}
 {%- set same_play = [
     'track_uri',
     'account_id',

@@ -46,8 +46,8 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
         account_id = whose(settings, account)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    if account_id not in known_accounts(settings):
-        click.echo(f"{printable(account_id)} is a new account here.", err=True)
+    if account_id not in known_accounts(settings) and not as_json:
+        click.echo(f"{printable(account_id)} is a new account here.")
     settings.make_data_folder()
     packages = find_packages(paths)
     done, stopped = import_and_report(settings, account_id, packages)

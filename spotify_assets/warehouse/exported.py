@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STREAMING_HISTORY = "streaming_history"  # the source of its loads
-SAME_PLAY_WITHIN = timedelta(seconds=60)  # as dbt's variable of this name
+SAME_PLAY_WITHIN = timedelta(seconds=60)  # as dbt's same_play_across_sources_ms
 SHORTEST_LISTED_MS = 30_000  # Spotify's recently-played page lists nothing shorter
 DAY = len("2026-01-01")
 KEY_LENGTH = 16

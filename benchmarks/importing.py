@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from operator import attrgetter, truediv
 from pathlib import Path
 
 from benchmarks import maloja
@@ -30,19 +31,20 @@ from benchmarks.exports import (
 )
 from benchmarks.import_floor import ACCOUNT, TABLE
 from benchmarks.processes import Cost, run
+from spotify_assets.warehouse.loading import Receipt
+from spotify_assets.warehouse.warehouse import ROW_COUNTS
 from spotify_assets_tests.support import COMMAND, user_of
 
 ROUNDS = 3
 LEAST_OF_FLOOR, LEAST_AGAIN, MOST_MEMORY_MB = 0.5, 1.0, 300
-PARTS = ("rows_loaded", "rows_duplicate", "rows_quarantined", "rows_ignored")
 
 
 @dataclass(frozen=True)
 class Work:
-    """What it cost to import so many rows: the process, and the work without its start."""
+    """What it cost to import so many rows, and a single one, which is a process's start and end."""
 
     whole: Cost
-    itself: Cost
+    start: Cost
     rows: int = ROWS
 
 
@@ -54,6 +56,7 @@ class Round:
     natural: Work
     first: Work
     again: Work
+    receipts: list[Receipt]
 
 
 def main() -> None:
@@ -74,6 +77,7 @@ def main() -> None:
 
 def tell(rounds: list[Round]) -> None:
     """Print how the import compares, and whether each target holds."""
+    print("  the first time: {}\n  again: {}".format(*rounds[0].receipts))
     first, again = [each.first for each in rounds], [each.again for each in rounds]
     compare(
         "spotify-assets import / parsing, hashing and inserting, nothing checked",
@@ -98,8 +102,8 @@ def tell(rounds: list[Round]) -> None:
 def compare(title: str, ours: list[Work], other: list[Work], at_least: float | None = None) -> None:
     """Print the medians of two ways, and the median ratios of their rates."""
     wall = [statistics.median(work.whole.wall for work in works) for works in (ours, other)]
-    by_clock, _ = paces(ours, other, lambda work: work.rows / work.itself.wall)
-    of_processor, ratio = paces(ours, other, lambda work: work.rows / work.itself.processor)
+    by_clock, _ = paces(ours, other, attrgetter("wall"))
+    of_processor, ratio = paces(ours, other, attrgetter("processor"))
     verdict = ""
     if at_least:
         verdict = f", wanted at least {at_least}: {'holds' if ratio >= at_least else 'MISSED'}"
@@ -109,11 +113,18 @@ def compare(title: str, ours: list[Work], other: list[Work], at_least: float | N
     )
 
 
-def paces(ours: list[Work], other: list[Work], pace: Callable[[Work], float]) -> tuple[str, float]:
+def paces(
+    ours: list[Work], other: list[Work], seconds: Callable[[Cost], float]
+) -> tuple[str, float]:
     """The median rates of two ways as text with their median ratio, and that ratio."""
-    medians = [statistics.median(map(pace, works)) for works in (ours, other)]
-    ratio = statistics.median(pace(a) / pace(b) for a, b in zip(ours, other, strict=True))
-    return f"{medians[0]:,.0f} / {medians[1]:,.0f} ({ratio:.2f} x)", ratio
+
+    def rates(works: list[Work]) -> list[float]:
+        start = statistics.median(seconds(work.start) for work in works)
+        return [work.rows / (seconds(work.whole) - start) for work in works]
+
+    a, b = rates(ours), rates(other)
+    ratio = statistics.median(map(truediv, a, b))
+    return f"{statistics.median(a):,.0f} / {statistics.median(b):,.0f} ({ratio:.2f} x)", ratio
 
 
 def one_round(exports: Path) -> Round:
@@ -122,10 +133,11 @@ def one_round(exports: Path) -> Round:
         here = Path(name)
         hashed, natural = by_floor("hashed", exports, here), by_floor("natural", exports, here)
         starts, _ = import_twice(exports / ONE_ROW, here / "one", rows=1)
-        costs, loaded = import_twice(exports / WHOLE, here / "all", rows=ROWS)
+        costs, receipts = import_twice(exports / WHOLE, here / "all", rows=ROWS)
+        loaded = receipts[0].rows_loaded
         require_same_keys(here / "all" / "data" / "spotify.db", here / "hashed.db", loaded)
-    first, again = (Work(c, c.without(s)) for c, s in zip(costs, starts, strict=True))
-    return Round(hashed, natural, first, again)
+    first, again = map(Work, costs, starts)
+    return Round(hashed, natural, first, again, receipts)
 
 
 def by_floor(key: str, exports: Path, here: Path) -> Work:
@@ -136,34 +148,34 @@ def by_floor(key: str, exports: Path, here: Path) -> Work:
         return run([*command, exports / archive, database, key], os.environ)
 
     start = cost(ONE_ROW, here / f"{key}_start.db")
-    whole = cost(WHOLE, here / f"{key}.db")
-    return Work(whole, whole.without(start))
+    return Work(cost(WHOLE, here / f"{key}.db"), start)
 
 
-def import_twice(path: Path, home: Path, rows: int) -> tuple[tuple[Cost, Cost], int]:
-    """Import with the command into a new data folder, and again, and check both accounts.
-
-    Returns:
-        What each cost, and how many rows were loaded.
-    """
+def import_twice(path: Path, home: Path, rows: int) -> tuple[list[Cost], list[Receipt]]:
+    """Import with the command into a new data folder, and again, and check both accounts."""
     user = user_of({}, home)
     command: list[str | Path] = [COMMAND, "import", "--account", ACCOUNT, "--json", path]
-    costs, loaded = list[Cost](), list[int]()
+    costs, receipts = list[Cost](), list[Receipt]()
     for number in range(2):
         output = home / f"{number}.json"
         costs.append(run(command, user.environment, output))
-        receipt = json.loads(output.read_bytes())
-        assert receipt["rows_read"] == rows == sum(receipt[part] for part in PARTS), receipt
-        loaded.append(receipt["rows_loaded"])
-    assert loaded[1] == 0, "rows that were there were loaded again"
-    assert loaded[0] == count(user.settings.warehouse_path)
-    return (costs[0], costs[1]), loaded[0]
+        printed = json.loads(output.read_bytes())
+        receipts.append(Receipt(**{name: printed[name] for name in ROW_COUNTS}))
+        assert receipts[-1].rows_read == rows == receipts[-1].rows_loaded + unloaded(receipts[-1])
+    assert receipts[0].rows_loaded == count(user.settings.warehouse_path)
+    assert receipts[1].rows_loaded == 0, "rows that were there were loaded again"
+    return costs, receipts
 
 
-def count(database: Path, table: str = TABLE) -> int:
-    """How many rows a table has."""
+def unloaded(receipt: Receipt) -> int:
+    """How many rows were not loaded, each for a reason that is counted."""
+    return receipt.rows_duplicate + receipt.rows_quarantined + receipt.rows_ignored
+
+
+def count(database: Path) -> int:
+    """How many rows the table has."""
     with closing(sqlite3.connect(database)) as connection:
-        (rows,) = connection.execute(f"select count(*) from {table}").fetchone()
+        (rows,) = connection.execute(f"select count(*) from {TABLE}").fetchone()
     return int(rows)
 
 
@@ -189,19 +201,21 @@ def tell_maloja(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             here = Path(name)
             (start, _), _ = import_twice(folder / ONE_ROW_UNPACKED, here / "one", rows=1)
-            (whole, _), kept = import_twice(folder / SOME_UNPACKED, here / "some", ROWS_OF_SOME)
-            ours.append(Work(whole, whole.without(start), ROWS_OF_SOME))
+            (whole, _), (receipt, _) = import_twice(
+                folder / SOME_UNPACKED, here / "some", rows=ROWS_OF_SOME
+            )
+            ours.append(Work(whole, start, ROWS_OF_SOME))
             start, _ = maloja.import_history(command, here / "their_one", folder / ONE_ROW_UNPACKED)
-            whole, theirs_said = maloja.import_history(
+            whole, outcome = maloja.import_history(
                 command, here / "their_some", folder / SOME_UNPACKED
             )
-            theirs.append(Work(whole, whole.without(start), ROWS_OF_SOME))
+            theirs.append(Work(whole, start, ROWS_OF_SOME))
     compare(f"{ROWS_OF_SOME:,} rows: spotify-assets import / maloja import", ours, theirs)
-    assert theirs_said.imported + theirs_said.skipped == ROWS_OF_SOME, theirs_said
+    assert outcome.imported + outcome.skipped == ROWS_OF_SOME, outcome
     print(
-        f"  {kept:,} / {theirs_said.kept:,} rows kept; of {ROWS_OF_SOME - kept:,} / "
-        f"{theirs_said.skipped:,} left out it says why of {ROWS_OF_SOME - kept:,} / "
-        f"{theirs_said.skipped_with_reason:,} ({maloja.PACKAGE})"
+        f"  {receipt.rows_loaded:,} / {outcome.kept:,} rows kept; "
+        f"{unloaded(receipt):,} / {outcome.skipped:,} left out, of which with a reason "
+        f"{unloaded(receipt):,} / {outcome.skipped_with_reason:,} ({maloja.PACKAGE})"
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,6 @@ class Cost:
     wall: float
     processor: float
     peak: int
-
-    def without(self, start: "Cost") -> "Cost":
-        """The same without the time that a process takes to start and to end."""
-        return Cost(self.wall - start.wall, self.processor - start.processor, self.peak)
 
 
 def run(
@@ -40,15 +37,23 @@ def run(
         answers: a file of what it is told.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: it failed. What it had to say was printed.
     """
     started = time.perf_counter()
-    with output.open("wb") as stdout, answers.open("rb") as stdin:
-        process = subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout)
+    with (
+        output.open("wb") as stdout,
+        answers.open("rb") as stdin,
+        tempfile.TemporaryFile() as stderr,
+    ):
+        process = subprocess.Popen(
+            command, env=environment, stdin=stdin, stdout=stdout, stderr=stderr
+        )
         _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            stderr.seek(0)
+            print(stderr.read().decode(errors="replace"), file=sys.stderr)
+            raise subprocess.CalledProcessError(process.returncode, command)
     return Cost(
         wall=time.perf_counter() - started,
         processor=usage.ru_utime + usage.ru_stime,

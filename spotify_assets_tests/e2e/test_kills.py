@@ -14,7 +14,7 @@ def killing(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) ->
     return killing
 
 
-@pytest.mark.parametrize(("kind", "share", "whom"), deaths("change", few=4, many=60))
+@pytest.mark.parametrize(("kind", "share", "whom"), deaths("change", few=2, many=60))
 def test_a_refresh_killed_at_any_change_is_completed_by_the_next(
     killing: Killing, kind: str, share: float, whom: str
 ) -> None:

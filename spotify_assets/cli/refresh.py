@@ -82,7 +82,7 @@ def _as_json(done: "Refresh") -> dict[str, Any]:
 def show_refresh(done: "Refresh", settings: Settings) -> None:
     """Say what a refresh came to, for a person."""
     if not done.looks and done.run_id:
-        click.echo("Nobody is logged in, so Spotify was not asked: spotify-assets login")
+        click.echo("Nobody is logged in, so Spotify was not asked. Run: spotify-assets login")
     elif not done.looks:
         click.echo("No account is logged in. Run: spotify-assets login")
     if done.run_id is None and any(look.error for look in done.looks):

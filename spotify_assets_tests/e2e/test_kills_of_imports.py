@@ -178,7 +178,7 @@ def importing(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     return trial
 
 
-@pytest.mark.parametrize(("kind", "share", "whom"), deaths("change", few=3, many=60))
+@pytest.mark.parametrize(("kind", "share", "whom"), deaths("change", few=1, many=60))
 def test_an_import_killed_at_any_change_is_whole_files_and_completed_by_the_next(
     importing: Trial, kind: str, share: float, whom: str
 ) -> None:

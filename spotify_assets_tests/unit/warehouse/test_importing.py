@@ -462,7 +462,7 @@ def test_the_command_at_ctrl_c_says_what_is_done(
     done = command(str(path), "--account", "mira")
     assert done.exit_code == 1
     assert "Interrupted: what is listed above is done." in done.stderr
-    assert done.stdout.splitlines()[0].startswith("Streaming_History_Audio_2019_1.json: 40 read")
+    assert "\nStreaming_History_Audio_2019_1.json: 40 read" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("40 read = 40 loaded")
 
 

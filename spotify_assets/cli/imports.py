@@ -82,26 +82,23 @@ def import_and_report(
 
     from spotify_assets.warehouse.importing import import_packages
 
+    expected = (
+        KeyboardInterrupt,
+        OSError,
+        DBAPIError,
+    )  # for the caller, who says first what is done
     done: list[ImportedFile] = []
     stopped: BaseException | None = None
     with progressing(sum(file.size for each in packages for file in each.files)) as tell:
         try:
             # One at a time, so that what is done stays known at Ctrl-C.
             done.extend(import_packages(settings, account_id, packages, tell))
-        except (
-            KeyboardInterrupt,
-            OSError,
-            DBAPIError,
-        ) as error:  # raised once what is done was said
+        except expected as error:
             stopped = error
     if any(file.receipt.rows_read for file in done):
         try:
             _let_dagster_know(settings, done)
-        except (
-            KeyboardInterrupt,
-            OSError,
-            DBAPIError,
-        ) as error:  # it takes seconds, and writes as well
+        except expected as error:  # it takes seconds, and writes as well
             stopped = stopped or error
     return done, stopped
 

@@ -39,6 +39,7 @@ SAME_PLAY_WITHIN = timedelta(seconds=60)  # as dbt's same_play_across_sources_ms
 SHORTEST_LISTED_MS = 30_000  # Spotify's recently-played page lists nothing shorter
 DAY = len("2026-01-01")
 KEY_LENGTH = 16
+KEYS_AT_ONCE = 100  # each is a range of the index; SQLite takes 1,000 terms in one condition
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IN_MILLISECONDS = 10**11  # a player's time above is in ms, below in s
 
@@ -57,7 +58,7 @@ class ExportFile:
         for ts, key in zip(accepted["ts"].tolist(), accepted["row_key"].tolist(), strict=True):
             self._days[ts[:DAY]].append(key[:KEY_LENGTH])
         # These may have been played on another day.
-        late = accepted[(accepted["offline"] == True) | (accepted["reason_end"] == "logout")]  # noqa: E712
+        late = accepted[accepted["offline"].eq(True) | accepted["reason_end"].eq("logout")]
         names = ["ts", "offline_timestamp", "ms_played", "row_key"]
         for ts, started, ms_played, key in late[names].itertuples(index=False, name=None):
             end = _end_by_player(ts, started, ms_played)
@@ -201,13 +202,21 @@ def _shown(
         )
     ).scalars()
     rows = raw_streaming_history.c
-    keys = {
-        day[place : place + KEY_LENGTH] for day in days for place in range(0, len(day), KEY_LENGTH)
-    }
-    for key in keys:
-        found = select(raw_streaming_history).where(
-            rows.account_id == account_id, rows.row_key >= key, rows.row_key < f"{key}g"
+    keys = sorted(
+        {
+            day[place : place + KEY_LENGTH]
+            for day in days
+            for place in range(0, len(day), KEY_LENGTH)
+        }
+    )
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        some = keys[start : start + KEYS_AT_ONCE]
+        # The account is in each of them, or SQLite would look through all its rows.
+        ranges = (
+            (rows.account_id == account_id) & (rows.row_key >= key) & (rows.row_key < f"{key}g")
+            for key in some
         )
+        found = select(raw_streaming_history).where(or_(*ranges))
         for row in connection.execute(found):
             is_late = row.offline or row.reason_end == "logout"
             by_player = is_late and _end_by_player(row.ts, row.offline_timestamp, row.ms_played)
@@ -252,7 +261,7 @@ def _has_quarantined(
             rows.source == STREAMING_HISTORY,
             rows.released_by.is_(None),
             rows.first_load_id <= last,
-            or_(rows.last_load_id >= first, rows.last_load_id.is_(None)),
+            rows.last_load_id >= first,
         )
     ).scalars()
     return any(

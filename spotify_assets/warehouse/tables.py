@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    text,
 )
 
 metadata = MetaData()
@@ -93,6 +94,10 @@ raw_recently_played = Table(
     Column("payload", Text, nullable=False, comment="the item as received, JSON"),
     Column("load_id", ForeignKey("loads.load_id"), nullable=False),
     PrimaryKeyConstraint("account_id", "played_at", "track_uri"),
+    # What the models ask: what is new, which tracks are one recording, how long a track is.
+    Index("raw_recently_played_by_load", "load_id"),
+    Index("raw_recently_played_by_recording", "isrc", "track_uri"),
+    Index("raw_recently_played_by_track", "track_uri", "duration_ms"),
 )
 
 # A row of an export is the same in all downloads by its key alone; what else differs is kept beside
@@ -129,6 +134,18 @@ raw_streaming_history = Table(
     Column("incognito_mode", Integer),
     Column("load_id", ForeignKey("loads.load_id"), nullable=False),
     PrimaryKeyConstraint("account_id", "row_key", "variant"),
+    # What the models ask: what is new, what ended on a day, and what may have ended on another day
+    # than its `ts` says.
+    Index("raw_streaming_history_by_load", "load_id"),
+    Index("raw_streaming_history_by_end", "account_id", "ts"),
+    Index(
+        "raw_streaming_history_late",
+        "account_id",
+        "ts",
+        "offline_timestamp",
+        "ms_played",
+        sqlite_where=text("offline = 1 or reason_end = 'logout'"),
+    ),
 )
 
 # Between two plays that are known: plays that Spotify may have listed and that nobody saw.
@@ -273,13 +290,25 @@ export_days = Table(
     PrimaryKeyConstraint("load_id", "day"),
 )
 
-# Written by a hook in the transaction that builds the model, so it never says too much.
+# Written by a hook in the transaction that builds the model, so it never says too much. A model that
+# is not in it is made anew from raw.
 model_watermarks = Table(
     "model_watermarks",
     metadata,
     Column("model", Text, primary_key=True),
     Column("load_id", Integer, nullable=False, comment="newest load that the model has seen"),
+    Column("fingerprint", Text, comment="of the text by which an incremental model was built"),
 )
 
 # dbt's transactions begin with a no-op write to this empty table: see the dbt project's hooks.
 write_gate = Table("_write_gate", metadata, Column("unused", Integer))
+
+# Local dates on which the fact changed, written in its transaction: the daily aggregate makes them
+# anew, and forgets them in its own.
+changed_dates = Table(
+    "changed_dates",
+    metadata,
+    Column("account_id", Text, nullable=False),
+    Column("local_date", Text, nullable=False),
+    PrimaryKeyConstraint("account_id", "local_date"),
+)

@@ -29,10 +29,25 @@
 
 {#
   Says which load a model has seen, in the transaction that builds it. What compares it with the
-  newest load knows that a run died half-way.
+  newest load knows that a run died half-way. No model has seen more than the tables that it reads.
 #}
 {% macro record_watermark() %}
-  insert into model_watermarks (model, load_id)
-  select '{{ this.identifier }}', coalesce(max(load_id), 0) from loads where true
-  on conflict (model) do update set load_id = excluded.load_id
+  {% set tables = [] %}
+  {% for id in model.depends_on.nodes if execute and id in graph.nodes %}
+    {% if graph.nodes[id].config.materialized != 'view' %}
+      {% do tables.append("'" ~ graph.nodes[id].name ~ "'") %}
+    {% endif %}
+  {% endfor %}
+  insert into model_watermarks (model, load_id, fingerprint)
+  select
+    '{{ this.identifier }}' as model,
+    {% if tables -%}
+    (select min(load_id) from model_watermarks where model in ({{ tables | join(', ') }})),
+    {%- else -%}
+    (select coalesce(max(load_id), 0) from loads),
+    {%- endif %}
+    '{{ fingerprint(this.identifier) }}' as fingerprint
+  where true
+  on conflict (model) do update
+  set load_id = excluded.load_id, fingerprint = excluded.fingerprint
 {% endmacro %}

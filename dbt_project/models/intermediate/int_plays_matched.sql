@@ -8,19 +8,20 @@ with
 
 api_plays as (
 
-    select * from {{ ref('stg_recently_played') }}
+    select * from {{ ref('int_listed_plays') }}
 
 ),
 
 export_plays as (
 
-    select * from {{ ref('stg_streaming_history') }}
+    select * from {{ ref('int_exported_plays') }}
 
 ),
 
+-- Of all accounts and times: the API tells which tracks are one recording.
 recordings as (
 
-    select distinct
+    select
         track_uri,
         isrc
     from {{ ref('stg_recently_played') }}
@@ -78,7 +79,14 @@ near as (
         end as is_short,
         case
             when export_spans.track_uri = api_spans.track_uri then 1
-            when recordings.isrc is not null then 2
+            when
+                exists (
+                    select 1 from recordings
+                    where
+                        recordings.isrc = api_spans.isrc
+                        and recordings.track_uri = export_spans.track_uri
+                )
+                then 2
             when
                 export_spans.track_name <> ''
                 and export_spans.track_name = api_spans.track_name
@@ -89,10 +97,6 @@ near as (
     from export_spans
     -- Not an inner join, which SQLite may turn round: for each play of the API a whole export.
     cross join api_spans
-    left join recordings
-        on
-            export_spans.track_uri = recordings.track_uri
-            and api_spans.isrc = recordings.isrc
     where
         export_spans.account_id = api_spans.account_id
         and export_spans.span = api_spans.span

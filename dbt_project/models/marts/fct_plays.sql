@@ -1,14 +1,27 @@
+{{
+  config(
+    materialized='incremental',
+    pre_hook=["{{ note_dates_before() }}", "{{ delete_touched_days() }}"],
+    post_hook="{{ note_changed_dates() }}",
+    indexes=[
+      {'columns': ['play_id'], 'unique': true},
+      {'columns': ['account_id', 'ended_at']},
+      {'columns': ['account_id', 'local_date']},
+    ],
+  )
+}}
+
 with
 
 api_plays as (
 
-    select * from {{ ref('stg_recently_played') }}
+    select * from {{ ref('int_listed_plays') }}
 
 ),
 
 export_plays as (
 
-    select * from {{ ref('stg_streaming_history') }}
+    select * from {{ ref('int_exported_plays') }}
 
 ),
 
@@ -18,13 +31,29 @@ pairs as (
 
 ),
 
+touched_days as (
+
+    select
+        account_id,
+        utc_day
+    from {{ ref('int_touched_days') }}
+    where is_rewritten = 1
+
+),
+
+-- Of all accounts and times: the API tells how long a track is.
 tracks as (
 
     select
         track_uri,
-        max(duration_ms) as duration_ms
+        duration_ms
     from {{ ref('stg_recently_played') }}
-    group by track_uri
+
+),
+
+local_offsets as (
+
+    select * from {{ ref('stg_local_offsets') }}
 
 ),
 
@@ -46,7 +75,14 @@ exported as (
         coalesce(api_plays.track_name, export_plays.track_name) as track_name,
         coalesce(api_plays.artist_name, export_plays.artist_name) as artist_name,
         coalesce(api_plays.album_name, export_plays.album_name) as album_name,
-        coalesce(api_plays.duration_ms, tracks.duration_ms) as duration_ms,
+        case
+            when api_plays.duration_ms is not null then api_plays.duration_ms
+            when export_plays.ms_played < {{ var('counted_after_ms') }}
+                then (
+                    select max(tracks.duration_ms) from tracks
+                    where tracks.track_uri = export_plays.track_uri
+                )
+        end as duration_ms,
         case
             when export_plays.kind <> 'extended' and api_plays.row_key is not null
                 then api_plays.ended_at_ms
@@ -64,7 +100,6 @@ exported as (
     from export_plays
     left join pairs on export_plays.row_key = pairs.export_row_key
     left join api_plays on pairs.api_row_key = api_plays.row_key
-    left join tracks on export_plays.track_uri = tracks.track_uri
 
 ),
 
@@ -127,7 +162,7 @@ placed as (
         ended_at_ms - max(ended_at_ms) over (
             partition by account_id
             order by ended_at_ms
-            range between unbounded preceding and 1 preceding
+            range between {{ var('longest_play_ms') }} preceding and 1 preceding
         ) as ms_since_previous_end
     from plays
 
@@ -146,6 +181,36 @@ estimated as (
         end as known_ms_played
     from placed
 
+),
+
+timed as (
+
+    select
+        estimated.*,
+        ended_at_ms - known_ms_played as started_at_ms
+    from estimated
+    inner join touched_days
+        on
+            estimated.account_id = touched_days.account_id
+            and touched_days.utc_day = {{ day_number('estimated.ended_at_ms') }}
+
+),
+
+-- A play belongs wholly to the clock that its listener had at its start. Before there were plays
+-- there are no offsets: what claims to be so old has the days of UTC.
+localized as (
+
+    select
+        timed.*,
+        coalesce(local_offsets.offset_ms, 0) as offset_ms,
+        timed.started_at_ms + coalesce(local_offsets.offset_ms, 0) as local_started_at_ms
+    from timed
+    left join local_offsets
+        on
+            timed.account_id = local_offsets.account_id
+            and timed.started_at_ms >= local_offsets.valid_from_ms
+            and timed.started_at_ms < local_offsets.valid_to_ms
+
 )
 
 select
@@ -153,13 +218,26 @@ select
     cast(account_id as {{ type_string() }}) as account_id,
     cast(track_uri as {{ type_string() }}) as track_uri,
     cast(content_type as {{ type_string() }}) as content_type,
+    cast(
+        coalesce(
+            track_uri,
+            length(track_name) || ' characters: ' || track_name || ', ' || coalesce(artist_name, ''),
+            'unknown'
+        ) as {{ type_string() }}
+    ) as track_key,
     cast(track_name as {{ type_string() }}) as track_name,
     cast(artist_name as {{ type_string() }}) as artist_name,
     cast(album_name as {{ type_string() }}) as album_name,
-    cast(
-        {{ to_utc_text('(ended_at_ms - known_ms_played)') }} as {{ type_string() }}
-    ) as started_at,
+    cast({{ to_utc_text('started_at_ms') }} as {{ type_string() }}) as started_at,
     cast({{ to_utc_text('ended_at_ms') }} as {{ type_string() }}) as ended_at,
+    cast(
+        {{ to_local_text('local_started_at_ms', 'offset_ms') }} as {{ type_string() }}
+    ) as local_started_at,
+    cast(
+        substr({{ to_utc_text('local_started_at_ms') }}, 1, 10) as {{ type_string() }}
+    ) as local_date,
+    cast({{ hour_of_day('local_started_at_ms') }} as {{ type_int() }}) as local_hour,
+    cast({{ weekday('local_started_at_ms') }} as {{ type_int() }}) as local_weekday,
     cast(known_ms_played as {{ type_bigint() }}) as ms_played,
     cast(case when source = 'api' then 1 else 0 end as {{ type_int() }}) as ms_played_is_estimated,
     cast(time_is_unreliable as {{ type_int() }}) as time_is_unreliable,
@@ -179,4 +257,4 @@ select
     cast(export_ended_at as {{ type_string() }}) as export_ended_at,
     cast(api_row_key as {{ type_string() }}) as api_row_key,
     cast(export_row_key as {{ type_string() }}) as export_row_key
-from estimated
+from localized

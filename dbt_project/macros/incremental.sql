@@ -1,0 +1,58 @@
+{#
+  When an incremental model is made anew, and what is new otherwise. What it has seen stands in
+  model_watermarks, written in its own transaction. Where nothing stands there, or it was built by
+  another text than today's, it has seen nothing: then everything is new.
+#}
+
+{% macro should_full_refresh() %}
+  {# dbt's own answers with the flag alone. #}
+  {% if not execute or flags.FULL_REFRESH %}
+    {{ return(flags.FULL_REFRESH) }}
+  {% endif %}
+  {% set seen = run_query("select " ~ newest_load_seen_by(this.identifier)) %}
+  {{ return(seen.rows[0][0] < 0) }}
+{% endmacro %}
+
+
+{# The newest load that an incremental model has seen, as SQL; -1 where it is made anew. #}
+{% macro newest_load_seen_by(model_name) -%}
+  {% set found = adapter.get_relation(this.database, this.schema, model_name) if execute %}
+  {% if flags.FULL_REFRESH or not found -%}
+    -1
+  {%- else -%}
+    coalesce((
+      select load_id from model_watermarks
+      where model = '{{ model_name }}' and fingerprint = '{{ fingerprint(model_name) }}'
+    ), -1)
+  {%- endif %}
+{%- endmacro %}
+
+
+{#
+  Of all that decides what is in a model: its text, that of the models that it reads, the macros
+  and the variables.
+#}
+{% macro fingerprint(model_name) %}
+  {% if not execute %}{{ return('') }}{% endif %}
+  {% set texts = [] %}
+  {% for id in ancestors('model.' ~ model.package_name ~ '.' ~ model_name) %}
+    {% do texts.append(id ~ graph.nodes[id].raw_code) %}
+  {% endfor %}
+  {% for name in context[model.package_name] | sort %}
+    {% do texts.append(name ~ context[model.package_name][name].macro.macro_sql) %}
+  {% endfor %}
+  {% for name in modules.re.findall("var[(]'([a-z_]+)'[)]", texts | join) | unique | sort %}
+    {% do texts.append(name ~ var(name)) %}
+  {% endfor %}
+  {{ return(local_md5(texts | join)) }}
+{% endmacro %}
+
+
+{# A model and all models that it is made of, sorted. #}
+{% macro ancestors(model_id) %}
+  {% set found = [model_id] %}
+  {% for id in graph.nodes[model_id].depends_on.nodes if id in graph.nodes %}
+    {% do found.extend(ancestors(id)) %}
+  {% endfor %}
+  {{ return(found | unique | sort) }}
+{% endmacro %}

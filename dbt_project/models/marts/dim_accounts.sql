@@ -1,0 +1,42 @@
+with
+
+plays as (
+
+    select * from {{ ref('fct_plays') }}
+
+),
+
+gaps as (
+
+    select * from {{ ref('stg_open_gaps') }}
+
+),
+
+-- Spotify began in 2006; what claims to be older has no day.
+days as (
+
+    select
+        account_id,
+        min(local_date) as first_date,
+        max(local_date) as last_date
+    from plays
+    where local_date >= '2006-01-01'
+    group by account_id
+
+    union all
+
+    select
+        account_id,
+        min(first_date) as first_date,
+        max(last_date) as last_date
+    from gaps
+    group by account_id
+
+)
+
+select
+    account_id,
+    cast(min(first_date) as {{ type_string() }}) as first_date,
+    cast(max(last_date) as {{ type_string() }}) as last_date
+from days
+group by account_id

@@ -1,19 +1,21 @@
-"""`login` and `accounts`: who is connected, and how long that lasts."""
+"""`login` and `accounts`: who is connected, how long that lasts, on which clock their days are."""
 
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
 
 from spotify_assets import times
-from spotify_assets.cli.output import json_option, printable, show_table
+from spotify_assets.cli.output import json_option, printable, show_table, working
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.login_life import ALARM, WARNING, login_life
 
 if TYPE_CHECKING:
     from spotify_assets.spotify.state import Account
+    from spotify_assets.warehouse.zones import Stay
 
 
 @click.command()
@@ -45,10 +47,21 @@ def login(account: str | None) -> None:
     )
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-def accounts(as_json: bool) -> None:
-    """List the accounts, when their logins end, and their last looks."""
+@click.pass_context
+def accounts(context: click.Context, as_json: bool) -> None:
+    """List the accounts, when their logins end, and their last looks.
+
+    \b
+    Examples:
+      spotify-assets accounts
+      spotify-assets accounts --json
+      spotify-assets accounts timezone mira Europe/Berlin
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = as_json
+        return
     from spotify_assets.spotify.state import State
 
     settings = Settings.load()
@@ -73,6 +86,99 @@ def accounts(as_json: bool) -> None:
         click.echo("No account yet. Run: spotify-assets login")
     else:
         show_accounts(known, settings.timezone)
+
+
+def _checked_zone(_context: click.Context, _parameter: click.Parameter, zone: str) -> str:
+    from spotify_assets.warehouse.zones import check_zone
+
+    try:
+        check_zone(zone)
+    except ValueError as error:
+        raise click.BadParameter(printable(error)) from None
+    return zone
+
+
+def _checked_day(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> date | None:
+    from spotify_assets.warehouse.zones import check_day
+
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:  # weeks, and dates without hyphens
+        raise click.BadParameter(printable(f"{text!r} is no date. Write it as in 2026-05-01."))
+    try:
+        check_day(day)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return day
+
+
+@accounts.command()
+@click.argument("account", metavar="NAME")
+@click.argument("zone", metavar="ZONE", callback=_checked_zone)
+@click.option(
+    "--from",
+    "day",
+    metavar="DATE",
+    callback=_checked_day,
+    help="The first day there, YYYY-MM-DD [the whole time].",
+)
+@json_option
+@click.pass_context
+def timezone(
+    context: click.Context, account: str, zone: str, day: date | None, as_json: bool
+) -> None:
+    """Say in which time zone an account's days are, or since when, after a move.
+
+    Moves can be entered in any order; each lasts until the next one. The same day again replaces
+    its move, and the zone before it takes the move back. The next refresh then builds all models
+    anew.
+
+    \b
+    Examples:
+      spotify-assets accounts timezone mira Europe/Berlin
+      spotify-assets accounts timezone mira America/New_York --from 2026-05-01
+      spotify-assets accounts timezone mira Europe/Berlin --from 2026-08-15
+    """
+    from spotify_assets.warehouse.backups.migrating import bring_up_to_date
+    from spotify_assets.warehouse.importing import known_accounts
+    from spotify_assets.warehouse.lock import writing
+    from spotify_assets.warehouse.pending import has_unmodelled_loads
+    from spotify_assets.warehouse.warehouse import Warehouse
+    from spotify_assets.warehouse.zones import set_zone
+
+    settings = Settings.load()
+    known = sorted(known_accounts(settings))
+    if account not in known:
+        here = f"Here are: {', '.join(known)}." if known else "Run: spotify-assets login"
+        raise click.UsageError(printable(f"There is no account {account!r}. {here}"))
+    warehouse = Warehouse(settings.warehouse_path)
+    with (
+        working("Setting the time zone"),
+        writing(settings.locks, "a change of an account's time zone"),
+    ):
+        bring_up_to_date(settings)
+        change = set_zone(warehouse.writer(), account, zone, day, settings.timezone)
+    if as_json or context.obj:
+        zones = [asdict(stay) for stay in change.stays]
+        click.echo(json.dumps({"account_id": account, "zones": zones}))
+        return
+    if not change.is_new:
+        click.echo(f"Nothing changes: the days of {printable(account)} are there already.")
+    show_stays(change.stays)
+    if change.has_loads and has_unmodelled_loads(warehouse):
+        click.echo("Next: spotify-assets refresh")
+
+
+def show_stays(stays: "Iterable[Stay]") -> None:
+    """Since when an account is in which zone, for a person."""
+    rows = [(times.local(stay.valid_from, stay.zone), stay.zone) for stay in stays]
+    show_table(("From", "Time zone"), [("the beginning", rows[0][1]), *rows[1:]], whole=("From",))
 
 
 def show_accounts(accounts: "Collection[Account]", zone: str) -> None:

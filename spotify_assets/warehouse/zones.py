@@ -1,23 +1,58 @@
 """On which clock an account's days are: fixed at its first load, with the offsets that follow.
 
 The zone of the settings or of the machine may change later, an account's does not by itself: its
-days would move. Offsets come from the IANA data of Python's `zoneinfo`; no database is asked.
+days would move. Whoever moved says so, and since when. Offsets come from the IANA data of Python's
+`zoneinfo`; no database is asked.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 import tzlocal
 from sqlalchemy import Connection, Engine, ScalarResult, delete, insert, select
 
 from spotify_assets import times
-from spotify_assets.warehouse.tables import account_zones, loads, zone_offsets
+from spotify_assets.warehouse.tables import (
+    account_zones,
+    loads,
+    model_watermarks,
+    zone_offsets,
+)
 
 # Spotify was founded in 2006; both ends are far from every play.
 BEGIN, END = datetime(2006, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC)
 # No zone changed its offset twice within this time since the begin.
 STEP, SECOND = timedelta(days=7), timedelta(seconds=1)
+# Files among the IANA data that name no place: this machine's zone under another name, and none.
+NO_ZONES = {"localtime", "posixrules", "Factory"}
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A half-open interval, as UTC text, in which an account's days are on a zone's clock."""
+
+    zone: str
+    valid_from: str
+    valid_to: str
+
+
+@dataclass(frozen=True)
+class ZoneChange:
+    """What came of setting an account's zone.
+
+    Attributes:
+        stays: all of the account's, from the begin to the end.
+        is_new: whether they are others than before.
+        has_loads: whether the account has loads, so that models show its days.
+    """
+
+    stays: list[Stay]
+    is_new: bool
+    has_loads: bool
 
 
 def fix_zones(engine: Engine, zone: str) -> None:
@@ -41,6 +76,104 @@ def fix_zones(engine: Engine, zone: str) -> None:
         zones: ScalarResult[str] = connection.execute(select(account_zones.c.zone)).scalars()
         for name in set(zones):
             _write_offsets(connection, name)
+
+
+def set_zone(
+    engine: Engine, account_id: str, zone: str, day: date | None = None, default: str = ""
+) -> ZoneChange:
+    """Put an account's days on the clock of a zone; for the holder of the writer lock.
+
+    Models that showed the days on another clock are to be built anew; that is written in the same
+    transaction, so a kill leaves all of it as it was, or all of it done.
+
+    Args:
+        zone: a name that `check_zone` lets pass.
+        day: the first day there, one that `check_day` lets pass; None is the whole time.
+        default: the zone before that day where the account has none yet; "" is this machine's.
+    """
+    mine = account_zones.c.account_id == account_id
+    with engine.begin() as connection:
+        query = select(account_zones).where(mine).order_by(account_zones.c.valid_from)
+        stored = [Stay(row.zone, row.valid_from, row.valid_to) for row in connection.execute(query)]
+        starts = {times.from_text(stay.valid_from): stay.zone for stay in stored}
+        stays = list(_stays(moved(starts or {BEGIN: default or _machines_zone()}, zone, day)))
+        has_loads = select(loads.c.load_id).where(loads.c.account_id == account_id).limit(1)
+        change = ZoneChange(
+            stays, stays != stored, connection.execute(has_loads).first() is not None
+        )
+        if change.is_new:
+            rows = [{"account_id": account_id, **asdict(stay)} for stay in stays]
+            connection.execute(delete(account_zones).where(mine))
+            connection.execute(insert(account_zones), rows)
+            if change.has_loads:
+                _forget_models(connection)
+        for name in {stay.zone for stay in stays}:
+            _write_offsets(connection, name)
+    return change
+
+
+def moved(starts: Mapping[datetime, str], zone: str, day: date | None) -> dict[datetime, str]:
+    """Where somebody is who moves to a zone, and since when: until the next move that is known.
+
+    Args:
+        starts: the zones by the moment from which somebody is there, the first one the begin.
+        day: the first day in the zone, on its own clock; another move on it is replaced. None: the
+            whole time.
+    """
+    if day is None:
+        return {BEGIN: zone}
+    others = {
+        start: name
+        for start, name in starts.items()
+        if start == BEGIN or start.astimezone(ZoneInfo(name)).date() != day
+    }
+    ordered = sorted({**others, max(first_moment(day, zone), BEGIN): zone}.items())
+    before = [None, *(name for _, name in ordered)]
+    # Staying where one is is no move.
+    return {
+        start: name for (start, name), last in zip(ordered, before, strict=False) if name != last
+    }
+
+
+def first_moment(day: date, zone: str) -> datetime:
+    """The first instant, in UTC, that a zone's clock shows as this day.
+
+    That is midnight. Where clocks leap over it, they did so at midnight (each of the 501 times
+    from 2006 to 2037), so an offset of the day before leads to the leap.
+    """
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def check_zone(name: str) -> None:
+    """Do nothing where this names a zone of the IANA list.
+
+    Raises:
+        ValueError: it does not; the message says which ones are close.
+    """
+    zones = _zones()
+    if name in zones:
+        return
+    # Many know the town and not the continent.
+    words = {
+        word.lower().replace("_", " "): zone
+        for zone in zones
+        for word in (zone, zone.rpartition("/")[2])
+    }
+    close = difflib.get_close_matches(name.lower().replace("_", " "), words)
+    found = list(dict.fromkeys(words[word] for word in close))
+    hint = f"Did you mean {' or '.join(found)}?" if found else "Write it as in Europe/Berlin."
+    raise ValueError(f"{name!r} is no time zone of the IANA list. {hint}")
+
+
+def check_day(day: date) -> None:
+    """Do nothing where an account can move on this day.
+
+    Raises:
+        ValueError: it is before there was Spotify, or far ahead.
+    """
+    if not BEGIN.date() <= day < END.date():
+        last = END.date() - timedelta(days=1)
+        raise ValueError(f"{day} is not between {BEGIN.date()} and {last}.")
 
 
 def offsets(zone: str) -> Iterator[tuple[datetime, datetime, timedelta]]:
@@ -86,9 +219,28 @@ def _write_offsets(connection: Connection, zone: str) -> None:
     stored = connection.execute(
         select(zone_offsets).where(of_zone).order_by(zone_offsets.c.valid_from)
     )
-    if [dict(row) for row in stored.mappings()] != rows:  # also after an update of the IANA data
+    before = [dict(row) for row in stored.mappings()]
+    if before != rows:
         connection.execute(delete(zone_offsets).where(of_zone))
         connection.execute(insert(zone_offsets), rows)
+        if before:  # an update of the IANA data: models show the days by the old offsets
+            _forget_models(connection)
+
+
+def _forget_models(connection: Connection) -> None:
+    """Have all models built anew from raw: days of any age may have changed."""
+    connection.execute(delete(model_watermarks))
+
+
+def _stays(starts: Mapping[datetime, str]) -> Iterator[Stay]:
+    ends = [*list(starts)[1:], END]
+    for (start, zone), end in zip(starts.items(), ends, strict=True):
+        yield Stay(zone, times.to_text(start), times.to_text(end))
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(available_timezones() - NO_ZONES)
 
 
 def _machines_zone() -> str:

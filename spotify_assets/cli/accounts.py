@@ -135,9 +135,9 @@ def timezone(
 ) -> None:
     """Say in which time zone an account's days are, or since when, after a move.
 
-    Moves can be entered in any order; each lasts until the next one. The same day again replaces
-    its move, and the zone before it takes the move back. The next refresh then builds all models
-    anew.
+    A move lasts until the next one that is known; tell of going away before coming back. The same
+    day again replaces its move, and with the zone before it takes it back. The next refresh then
+    builds all models anew.
 
     \b
     Examples:

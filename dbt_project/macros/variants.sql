@@ -4,31 +4,31 @@
 #}
 
 {# How many of these columns a row fills. #}
-{% macro filled_columns(relation, columns) -%}
+{% macro filled_columns(columns) -%}
   (
   {%- for column in columns %}
-  {{- ' + ' if not loop.first }}case when {{ relation }}.{{ column }} is null then 0 else 1 end
+  {{- ' + ' if not loop.first }}case when {{ column }} is null then 0 else 1 end
   {%- endfor -%}
   )
 {%- endmacro %}
 
 
 {# What a row fills of these columns as JSON text: keys sorted, no nulls, no spaces. #}
-{% macro canonical_json(relation, columns) %}
-  {{ return(adapter.dispatch('canonical_json', 'spotify')(relation, columns)) }}
+{% macro canonical_json(columns) %}
+  {{ return(adapter.dispatch('canonical_json', 'spotify')(columns)) }}
 {% endmacro %}
 
-{% macro default__canonical_json(relation, columns) -%}
+{% macro default__canonical_json(columns) -%}
   cast(json_object(
   {%- for column in columns | sort %}
-  {{- ', ' if not loop.first }}key '{{ column }}' value {{ relation }}.{{ column }}
+  {{- ', ' if not loop.first }}key '{{ column }}' value {{ column }}
   {%- endfor %} absent on null) as {{ type_string() }})
 {%- endmacro %}
 
-{% macro sqlite__canonical_json(relation, columns) -%}
+{% macro sqlite__canonical_json(columns) -%}
   {# A merge patch drops what is null in it. #}
   json_patch('{}', json_object(
   {%- for column in columns | sort %}
-  {{- ', ' if not loop.first }}'{{ column }}', {{ relation }}.{{ column }}
+  {{- ', ' if not loop.first }}'{{ column }}', {{ column }}
   {%- endfor %}))
 {%- endmacro %}

@@ -5,6 +5,7 @@
   it makes, and the estimate of the play after it (`longest_play_ms` bounds the first and the last).
 -#}
 {%- set seen = '(select seen.load_id from seen)' -%}
+{%- set near_ms = var('same_play_across_sources_ms') -%}
 
 with recursive
 
@@ -186,9 +187,9 @@ two_ends as (
             where
                 api_plays.account_id = late_plays.account_id
                 and api_plays.played_at
-                >= {{ to_utc_text('(late_plays.ts_ms - ' ~ var('same_play_across_sources_ms') ~ ')') }}
+                >= {{ to_utc_text('(late_plays.ts_ms - ' ~ near_ms ~ ')') }}
                 and api_plays.played_at
-                <= {{ to_utc_text('(late_plays.ts_ms + ' ~ var('same_play_across_sources_ms') ~ ')') }}
+                <= {{ to_utc_text('(late_plays.ts_ms + ' ~ near_ms ~ ')') }}
         )
 
 ),

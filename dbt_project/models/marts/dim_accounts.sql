@@ -8,7 +8,7 @@ plays as (
 
 gaps as (
 
-    select * from {{ ref('stg_open_gaps') }}
+    select * from {{ ref('int_open_gaps') }}
 
 ),
 

@@ -187,7 +187,7 @@ timed as (
 
     select
         estimated.*,
-        ended_at_ms - known_ms_played as started_at_ms
+        estimated.ended_at_ms - estimated.known_ms_played as started_at_ms
     from estimated
     inner join touched_days
         on
@@ -221,7 +221,8 @@ select
     cast(
         coalesce(
             track_uri,
-            length(track_name) || ' characters: ' || track_name || ', ' || coalesce(artist_name, ''),
+            length(track_name) || ' characters: ' || track_name
+            || ', ' || coalesce(artist_name, ''),
             'unknown'
         ) as {{ type_string() }}
     ) as track_key,

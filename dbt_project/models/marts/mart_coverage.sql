@@ -22,7 +22,7 @@ plays as (
 
 gaps as (
 
-    select * from {{ ref('stg_open_gaps') }}
+    select * from {{ ref('int_open_gaps') }}
 
 ),
 
@@ -37,8 +37,8 @@ gaps_of_days as (
     from gaps
     inner join dates
         on
-            dates.local_date >= gaps.first_date
-            and dates.local_date <= gaps.last_date
+            gaps.first_date <= dates.local_date
+            and gaps.last_date >= dates.local_date
 
 ),
 

@@ -1,38 +1,8 @@
 with
 
-gaps as (
+source as (
 
-    select
-        *,
-        {{ to_ms('open_from') }} as open_from_ms,
-        {{ to_ms('open_to') }} as open_to_ms
-    from {{ source('raw', 'open_gaps') }}
-
-),
-
-local_offsets as (
-
-    select * from {{ ref('stg_local_offsets') }}
-
-),
-
-timed as (
-
-    select
-        gaps.*,
-        gaps.open_from_ms + coalesce(at_begin.offset_ms, 0) as local_from_ms,
-        gaps.open_to_ms + coalesce(at_end.offset_ms, 0) as local_to_ms
-    from gaps
-    left join local_offsets as at_begin
-        on
-            gaps.account_id = at_begin.account_id
-            and gaps.open_from_ms >= at_begin.valid_from_ms
-            and gaps.open_from_ms < at_begin.valid_to_ms
-    left join local_offsets as at_end
-        on
-            gaps.account_id = at_end.account_id
-            and gaps.open_to_ms >= at_end.valid_from_ms
-            and gaps.open_to_ms < at_end.valid_to_ms
+    select * from {{ source('raw', 'open_gaps') }}
 
 )
 
@@ -41,8 +11,8 @@ select
     account_id,
     open_from,
     open_to,
-    cast(substr({{ to_utc_text('local_from_ms') }}, 1, 10) as {{ type_string() }}) as first_date,
-    cast(substr({{ to_utc_text('local_to_ms') }}, 1, 10) as {{ type_string() }}) as last_date,
     max_lost_plays,
-    cause
-from timed
+    cause,
+    {{ to_ms('open_from') }} as open_from_ms,
+    {{ to_ms('open_to') }} as open_to_ms
+from source

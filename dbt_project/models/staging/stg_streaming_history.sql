@@ -95,7 +95,7 @@ select
     skipped,
     offline,
     incognito_mode,
-    {{ filled_columns('timed', fields) }} as filled_fields,
-    {{ canonical_json('timed', fields) }} as fields,
+    {{ filled_columns(fields) }} as filled_fields,
+    cast({{ canonical_json(fields) }} as {{ type_string() }}) as fields,
     load_id
 from timed

@@ -1,3 +1,25 @@
+{%- set columns = [
+    'export_plays.row_key',
+    'export_plays.account_id',
+    'export_plays.variant',
+    'export_plays.kind',
+    'export_plays.content_type',
+    'export_plays.track_uri',
+    'export_plays.track_name',
+    'export_plays.artist_name',
+    'export_plays.album_name',
+    'export_plays.title_in_both',
+    'export_plays.artist_in_both',
+    'export_plays.ts',
+    'export_plays.ts_ms',
+    'export_plays.player_ended_at_ms',
+    'export_plays.ended_at_ms',
+    'export_plays.time_is_unreliable',
+    'export_plays.ms_played',
+    'export_plays.reason_end',
+    'export_plays.skipped',
+    'export_plays.incognito_mode',
+] -%}
 {%- set same_play = [
     'track_uri',
     'account_id',
@@ -8,6 +30,8 @@
 ] | join(', ') -%}
 {%- set minute = 'substr(ts, 1, 16)' -%}
 
+-- Staging is read by its name wherever an index of raw answers: what two read as one, SQLite would
+-- copy before.
 with
 
 days as (
@@ -16,56 +40,52 @@ days as (
 
 ),
 
-export_plays as (
-
-    select * from {{ ref('stg_streaming_history') }}
-
-),
-
-told_in_days as (
-
-    select export_plays.*
-    -- Days first: each is a range of an index of raw.
-    from days
-    cross join export_plays
-    where
-        days.account_id = export_plays.account_id
-        and export_plays.ts >= days.begins_at
-        and export_plays.ts < days.ends_at
-
-),
-
--- By the player's clock in these days, and told of later.
+-- By the player's clock in these days, and told of on another.
 ended_in_days as (
 
-    select distinct
-        export_plays.account_id,
-        export_plays.row_key
-    from export_plays
-    inner join days
+    select
+        late.account_id,
+        late.row_key
+    from {{ ref('stg_streaming_history') }} as late
+    left join days
         on
-            export_plays.account_id = days.account_id
-            and days.utc_day = {{ day_number('export_plays.player_ended_at_ms') }}
+            late.account_id = days.account_id
+            and days.utc_day = {{ day_number('late.player_ended_at_ms') }}
     left join days as days_of_telling
         on
-            export_plays.account_id = days_of_telling.account_id
-            and days_of_telling.utc_day = {{ day_number('export_plays.ts_ms') }}
+            late.account_id = days_of_telling.account_id
+            and days_of_telling.utc_day = {{ day_number('late.ts_ms') }}
     where
-        (export_plays.offline = 1 or export_plays.reason_end = 'logout')
+        (late.offline = 1 or late.reason_end = 'logout')
+        and days.utc_day is not null
         and days_of_telling.utc_day is null
 
 ),
 
 source as (
 
-    select * from told_in_days
-    union all
-    select export_plays.*
-    from ended_in_days
-    cross join export_plays
+    select
+        {{ columns | join(',\n        ') }}
+    -- Days first: each is a range of an index of raw.
+    from days
+    cross join {{ ref('stg_streaming_history') }} as export_plays
     where
-        ended_in_days.account_id = export_plays.account_id
-        and ended_in_days.row_key = export_plays.row_key
+        days.account_id = export_plays.account_id
+        and export_plays.ts >= days.begins_at
+        and export_plays.ts < days.ends_at
+
+    union all
+
+    select
+        {{ columns | join(',\n        ') }}
+    from {{ ref('stg_streaming_history') }} as export_plays
+    where
+        (export_plays.account_id, export_plays.row_key) in (
+            select
+                ended_in_days.account_id,
+                ended_in_days.row_key
+            from ended_in_days
+        )
 
 ),
 
@@ -84,18 +104,18 @@ several_variants as (
 variants as (
 
     select
-        source.account_id,
-        source.row_key,
-        source.variant,
+        export_plays.account_id,
+        export_plays.row_key,
+        export_plays.variant,
         row_number() over (
-            partition by source.account_id, source.row_key
-            order by source.filled_fields desc, source.fields asc
+            partition by export_plays.account_id, export_plays.row_key
+            order by export_plays.filled_fields desc, export_plays.fields asc
         ) as nth
-    from source
-    inner join several_variants
-        on
-            source.account_id = several_variants.account_id
-            and source.row_key = several_variants.row_key
+    from several_variants
+    cross join {{ ref('stg_streaming_history') }} as export_plays
+    where
+        several_variants.account_id = export_plays.account_id
+        and several_variants.row_key = export_plays.row_key
 
 ),
 

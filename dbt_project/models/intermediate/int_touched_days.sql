@@ -7,19 +7,9 @@
 {%- set seen = '(select seen.load_id from seen)' -%}
 {%- set near_ms = var('same_play_across_sources_ms') -%}
 
+-- Staging is read by its name wherever an index of raw answers: what two read as one, SQLite would
+-- copy before.
 with recursive
-
-api_plays as (
-
-    select * from {{ ref('stg_recently_played') }}
-
-),
-
-export_plays as (
-
-    select * from {{ ref('stg_streaming_history') }}
-
-),
 
 seen as (
 
@@ -29,14 +19,25 @@ seen as (
 
 new_api_plays as (
 
-    select * from {{ ref('stg_recently_played') }}
+    select
+        account_id,
+        track_uri,
+        isrc,
+        duration_ms,
+        ended_at_ms
+    from {{ ref('stg_recently_played') }}
     where load_id > {{ seen }}
 
 ),
 
 new_export_plays as (
 
-    select * from {{ ref('stg_streaming_history') }}
+    select
+        account_id,
+        row_key,
+        ts_ms,
+        player_ended_at_ms
+    from {{ ref('stg_streaming_history') }}
     where load_id > {{ seen }}
 
 ),
@@ -49,7 +50,7 @@ other_variants as (
         {{ day_number('variants.ended_at_ms') }} as utc_day
     from seen
     cross join new_export_plays
-    cross join export_plays as variants
+    cross join {{ ref('stg_streaming_history') }} as variants
     where
         seen.load_id >= 0
         and new_export_plays.account_id = variants.account_id
@@ -68,7 +69,7 @@ new_recordings as (
     where
         isrc <> ''
         and not exists (
-            select 1 from api_plays
+            select 1 from {{ ref('stg_recently_played') }} as api_plays
             where
                 api_plays.isrc = new_api_plays.isrc
                 and api_plays.track_uri = new_api_plays.track_uri
@@ -83,7 +84,7 @@ same_recordings as (
         api_plays.account_id,
         {{ day_number('api_plays.ended_at_ms') }} as utc_day
     from new_recordings
-    cross join api_plays
+    cross join {{ ref('stg_recently_played') }} as api_plays
     where
         new_recordings.isrc = api_plays.isrc
         and new_recordings.track_uri <> api_plays.track_uri
@@ -110,7 +111,7 @@ new_lengths as (
     where
         seen.load_id >= 0
         and not exists (
-            select 1 from api_plays
+            select 1 from {{ ref('stg_recently_played') }} as api_plays
             where
                 api_plays.track_uri = new_short_tracks.track_uri
                 and api_plays.duration_ms >= new_short_tracks.duration_ms
@@ -125,7 +126,7 @@ plays_of_new_lengths as (
         export_plays.account_id,
         {{ day_number('export_plays.ended_at_ms') }} as utc_day
     from new_lengths
-    cross join export_plays
+    cross join {{ ref('stg_streaming_history') }} as export_plays
     where
         new_lengths.track_uri = export_plays.track_uri
         and export_plays.ms_played < {{ var('counted_after_ms') }}
@@ -167,7 +168,7 @@ late_plays as (
         ts_ms,
         {{ day_number('ts_ms') }} as told_on,
         {{ day_number('player_ended_at_ms') }} as ended_on
-    from export_plays
+    from {{ ref('stg_streaming_history') }}
     where
         (offline = 1 or reason_end = 'logout')
         and {{ day_number('player_ended_at_ms') }} <> {{ day_number('ts_ms') }}
@@ -183,7 +184,7 @@ two_ends as (
     from late_plays
     where
         exists (
-            select 1 from api_plays
+            select 1 from {{ ref('stg_recently_played') }} as api_plays
             where
                 api_plays.account_id = late_plays.account_id
                 and api_plays.played_at

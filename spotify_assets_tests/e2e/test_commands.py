@@ -109,6 +109,24 @@ def test_a_login_that_ends_within_the_week_is_told_by_accounts_and_by_refresh(us
     assert (done.returncode, done.stderr) == (0, f"Warning: {words}\n")
 
 
+def test_a_refresh_moves_the_plays_of_an_account_onto_the_clock_of_its_zone(user: User) -> None:
+    user.log_in("mira")
+    zone = {"SPOTIFY_TIMEZONE": "Europe/Berlin"}
+    clocks = "select distinct substr(local_started_at, 24) from fct_plays"
+    assert user.run("refresh", **zone).returncode == 0
+    assert rows(user, clocks) == [("+01:00",)]
+    command = ("accounts", "timezone", "mira", "Asia/Kathmandu")
+    done = user.run(*command, **zone)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("Next: spotify-assets refresh\n")
+    assert "fct_plays 50" in user.run("refresh", **zone).stdout
+    assert rows(user, clocks) == [("+05:45",)]
+    assert user.run("refresh", **zone).stdout.startswith("No new plays since")
+    again = user.run(*command).stdout
+    assert again.startswith("Nothing changes")
+    assert "Next" not in again
+
+
 def test_a_play_that_view_shows_is_traced_to_its_account(refreshed_user: User) -> None:
     shown = refreshed_user.run("view", "--limit", "1").stdout
     play_id = re.findall(r"[0-9a-f]{20}", shown)[0]

@@ -6,6 +6,7 @@
 -#}
 {%- set seen = '(select seen.load_id from seen)' -%}
 {%- set near_ms = var('same_play_across_sources_ms') -%}
+{%- set short_ms = 2 * var('counted_after_ms') | int -%}
 
 -- Staging is read by its name wherever an index of raw answers: what two read as one, SQLite would
 -- copy before.
@@ -91,31 +92,41 @@ same_recordings as (
 
 ),
 
--- The API tells how long a track is: of one that is short, an export's play may have been half.
-new_short_tracks as (
+-- The API tells how long a track is: of one that is short, an export's play may have been half; or
+-- not any more, where it is longer than was known.
+new_tracks as (
 
     select
         track_uri,
         max(duration_ms) as duration_ms
     from new_api_plays
     group by track_uri
-    having min(duration_ms) < 2 * {{ var('counted_after_ms') }}
 
 ),
 
 new_lengths as (
 
-    select new_short_tracks.track_uri
+    select new_tracks.track_uri
     from seen
-    cross join new_short_tracks
+    cross join new_tracks
     where
         seen.load_id >= 0
         and not exists (
             select 1 from {{ ref('stg_recently_played') }} as api_plays
             where
-                api_plays.track_uri = new_short_tracks.track_uri
-                and api_plays.duration_ms >= new_short_tracks.duration_ms
+                api_plays.track_uri = new_tracks.track_uri
+                and api_plays.duration_ms >= new_tracks.duration_ms
                 and api_plays.load_id <= seen.load_id
+        )
+        and (
+            new_tracks.duration_ms < {{ short_ms }}
+            or exists (
+                select 1 from {{ ref('stg_recently_played') }} as api_plays
+                where
+                    api_plays.track_uri = new_tracks.track_uri
+                    and api_plays.duration_ms < {{ short_ms }}
+                    and api_plays.load_id <= seen.load_id
+            )
         )
 
 ),
@@ -159,13 +170,13 @@ changed as (
 
 ),
 
--- A play offline has two ends, and a pair at the one leaves a row of the other alone. Only where
--- the API lists a play near the late end are both days one matter.
+-- A play that was told of late has two ends, and lies at one of them. Only where the API lists a
+-- play near the other, with which it may be a pair, are both days one matter.
 late_plays as (
 
     select
         account_id,
-        ts_ms,
+        case when ended_at_ms = ts_ms then player_ended_at_ms else ts_ms end as other_end_ms,
         {{ day_number('ts_ms') }} as told_on,
         {{ day_number('player_ended_at_ms') }} as ended_on
     from {{ ref('stg_streaming_history') }}
@@ -188,9 +199,9 @@ two_ends as (
             where
                 api_plays.account_id = late_plays.account_id
                 and api_plays.played_at
-                >= {{ to_utc_text('(late_plays.ts_ms - ' ~ near_ms ~ ')') }}
+                >= {{ to_utc_text('(late_plays.other_end_ms - ' ~ near_ms ~ ')') }}
                 and api_plays.played_at
-                <= {{ to_utc_text('(late_plays.ts_ms + ' ~ near_ms ~ ')') }}
+                <= {{ to_utc_text('(late_plays.other_end_ms + ' ~ near_ms ~ ')') }}
         )
 
 ),

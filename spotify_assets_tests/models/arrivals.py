@@ -283,6 +283,25 @@ def pairs_at_the_other_end(listener: Listener, day: int) -> None:
         listener.lists(portion, listener.track().listed(where))
 
 
+def pairs_far_away_and_not_over_midnight(listener: Listener, day: int) -> None:
+    """Days later is the nearer pair, over midnight the farther; news come from beyond that one."""
+    rng = listener.rng
+    track = listener.track()
+    side = rng.choice((-1, 1))
+    ended = day + side * rng.randint(6, 20) * SECOND
+    told = day + rng.randint(5, 9) * DAY + rng.randint(0, DAY)
+    first, *news = listener.portions
+    start = ended - track.duration_ms
+    listener.tells(
+        first, track.told(told, track.duration_ms, offline=True, offline_timestamp=start)
+    )
+    listener.lists(first, track.listed(told // SECOND * SECOND + rng.randint(-5, 5) * SECOND))
+    listener.lists(first, track.listed(day - side * rng.randint(1, 25) * SECOND))
+    for portion in news:
+        hour = rng.randint(1, 23) * HOUR
+        listener.lists(portion, listener.track().listed(day - side * DAY - side * hour))
+
+
 def has_a_variant_with_another_end(listener: Listener, day: int) -> None:
     """A later download says that it was not offline, or since another time."""
     rng, track = listener.rng, listener.track()
@@ -442,6 +461,7 @@ SCENES: tuple[Callable[[Listener, int], None], ...] = (
     ticks_over_midnight,
     is_told_of_days_later,
     pairs_at_the_other_end,
+    pairs_far_away_and_not_over_midnight,
     has_a_variant_with_another_end,
     is_one_recording,
     was_half_of_it,

@@ -415,7 +415,8 @@ def is_written_down_twice(listener: Listener, day: int) -> None:
     rng = listener.rng
     track = listener.track()
     for _ in range(rng.randint(2, 4)):
-        listener.lists(listener.some_time(), track.listed(day + rng.randint(-2_500, 2_500)))
+        away = rng.choice((-2_000, 0, 2_000, rng.randint(-2_500, 2_500)))
+        listener.lists(listener.some_time(), track.listed(day + away))
     night = day + 2 * DAY
     long = rng.choice((100 * SECOND, 5 * HOUR))
     tracks: list[Row] = [

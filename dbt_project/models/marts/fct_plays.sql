@@ -41,16 +41,6 @@ touched_days as (
 
 ),
 
--- Of all accounts and times: the API tells how long a track is.
-tracks as (
-
-    select
-        track_uri,
-        duration_ms
-    from {{ ref('stg_recently_played') }}
-
-),
-
 local_offsets as (
 
     select * from {{ ref('stg_local_offsets') }}
@@ -78,8 +68,10 @@ exported as (
         case
             when api_plays.duration_ms is not null then api_plays.duration_ms
             when export_plays.ms_played < {{ var('counted_after_ms') }}
+                -- Of all accounts and times: the API tells how long a track is.
                 then (
-                    select max(tracks.duration_ms) from tracks
+                    select max(tracks.duration_ms)
+                    from {{ ref('stg_recently_played') }} as tracks
                     where tracks.track_uri = export_plays.track_uri
                 )
         end as duration_ms,
@@ -158,6 +150,7 @@ placed as (
 
     select
         *,
+        cast({{ day_number('ended_at_ms') }} as {{ type_bigint() }}) as utc_day,
         -- Of several plays with the same end none is the predecessor of another.
         ended_at_ms - max(ended_at_ms) over (
             partition by account_id
@@ -187,12 +180,38 @@ timed as (
 
     select
         estimated.*,
-        estimated.ended_at_ms - estimated.known_ms_played as started_at_ms
+        estimated.ended_at_ms - estimated.known_ms_played as started_at_ms,
+        substr(
+            {{ to_utc_text('(estimated.ended_at_ms - estimated.known_ms_played)') }}, 1, 4
+        ) as year_of_start
     from estimated
     inner join touched_days
         on
             estimated.account_id = touched_days.account_id
-            and touched_days.utc_day = {{ day_number('estimated.ended_at_ms') }}
+            and estimated.utc_day = touched_days.utc_day
+
+),
+
+-- A year has two or three offsets, and a lifetime a hundred to look through for each play.
+offsets_of_years as (
+
+    select
+        years.account_id,
+        years.year_of_start,
+        local_offsets.offset_ms,
+        local_offsets.valid_from_ms,
+        local_offsets.valid_to_ms
+    from (
+        select distinct
+            account_id,
+            year_of_start
+        from timed
+    ) as years
+    inner join local_offsets
+        on
+            years.account_id = local_offsets.account_id
+            and years.year_of_start >= substr(local_offsets.valid_from, 1, 4)
+            and years.year_of_start <= substr(local_offsets.valid_to, 1, 4)
 
 ),
 
@@ -202,14 +221,15 @@ localized as (
 
     select
         timed.*,
-        coalesce(local_offsets.offset_ms, 0) as offset_ms,
-        timed.started_at_ms + coalesce(local_offsets.offset_ms, 0) as local_started_at_ms
+        coalesce(offsets_of_years.offset_ms, 0) as offset_ms,
+        timed.started_at_ms + coalesce(offsets_of_years.offset_ms, 0) as local_started_at_ms
     from timed
-    left join local_offsets
+    left join offsets_of_years
         on
-            timed.account_id = local_offsets.account_id
-            and timed.started_at_ms >= local_offsets.valid_from_ms
-            and timed.started_at_ms < local_offsets.valid_to_ms
+            timed.account_id = offsets_of_years.account_id
+            and timed.year_of_start = offsets_of_years.year_of_start
+            and timed.started_at_ms >= offsets_of_years.valid_from_ms
+            and timed.started_at_ms < offsets_of_years.valid_to_ms
 
 )
 

@@ -27,6 +27,8 @@ END = datetime(2026, 11, 1, tzinfo=UTC)
 EXPORTED_UNTIL, LISTED_SINCE = END - timedelta(days=15), END - timedelta(days=30)
 TRACKS, ARTISTS, ALBUMS = 30_000, 3_000, 6_000
 ROWS_AT_ONCE = 50_000
+LISTED_MS = 30_000  # Spotify lists no shorter play
+SHORT, LATE = 0.15, 0.03  # shares of plays
 GOLDEN = 0.618  # of the ranks of tracks: few are played often, most a few times
 
 
@@ -48,7 +50,7 @@ def write(connection: Connection, listener: str, plays: int, first_load: int) ->
     for track, ended_at, ms_played, late in history(listener, plays):
         if ended_at < EXPORTED_UNTIL:
             exported.append(exported_row(listener, track, ended_at, ms_played, late, first_load))
-        if ended_at >= LISTED_SINCE and ms_played >= 30_000:
+        if ended_at >= LISTED_SINCE and ms_played >= LISTED_MS:
             listed.append(listed_row(listener, track, ended_at, first_load + 1))
         if len(exported) == ROWS_AT_ONCE:
             connection.execute(insert(raw_streaming_history), exported)
@@ -71,8 +73,8 @@ def history(listener: str, plays: int) -> Iterator[tuple[int, datetime, int, boo
     for _ in range(plays):
         end += spacing
         track = int(TRACKS * rng.random() ** (1 / (1 - GOLDEN)))
-        ms_played = rng.randrange(1_000, 30_000) if rng.random() < 0.15 else 200_000
-        yield track, end, ms_played + track % 1_000, rng.random() < 0.03
+        ms_played = rng.randrange(1_000, LISTED_MS) if rng.random() < SHORT else 200_000
+        yield track, end, ms_played + track % 1_000, rng.random() < LATE
 
 
 def exported_row(
@@ -96,9 +98,9 @@ def exported_row(
         "master_metadata_album_album_name": f"Album {track % ALBUMS}",
         "spotify_track_uri": f"spotify:track:{track:022}",
         "reason_start": "trackdone",
-        "reason_end": "fwdbtn" if ms_played < 30_000 else "trackdone",
+        "reason_end": "fwdbtn" if ms_played < LISTED_MS else "trackdone",
         "shuffle": 0,
-        "skipped": int(ms_played < 30_000),
+        "skipped": int(ms_played < LISTED_MS),
         "offline": int(late),
         "offline_timestamp": int(ended_at.timestamp()) - ms_played // 1_000,
         "incognito_mode": 0,
@@ -106,9 +108,7 @@ def exported_row(
     }
 
 
-def listed_row(
-    listener: str, track: int, ended_at: datetime, load_id: int
-) -> dict[str, object]:
+def listed_row(listener: str, track: int, ended_at: datetime, load_id: int) -> dict[str, object]:
     """A row of `raw_recently_played`."""
     item = listed_item(track, ended_at)
     key = f"{listener} {item['played_at']} {track}"

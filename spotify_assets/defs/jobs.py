@@ -9,13 +9,15 @@ from spotify_assets.defs.models.assets import dbt_models
 exported = dg.AssetSelection.checks_for_assets(streaming_history.key)
 from_spotify = dg.AssetSelection.assets(recently_played)
 models = dg.AssetSelection.assets(dbt_models)
+models_of_a_refresh = models - dg.AssetSelection.tag("daily", "")
+# The unit tests say something about the code, and tests of all rows something about old ones.
+tests_of_what_is_new = {"ops": {"dbt_models": {"config": {"all_tests": False}}}}
 
 refresh_job = dg.define_asset_job(
     "refresh_job",
-    selection=from_spotify | exported | models,
-    description="New plays from Spotify through to the marts, as soon as there are any.",
-    # The unit tests say something about the code, not about the new plays.
-    config={"ops": {"dbt_models": {"config": {"unit_tests": False}}}},
+    selection=from_spotify | exported | models_of_a_refresh,
+    description="New plays from Spotify through to the fact and its days, as soon as there are.",
+    config=tests_of_what_is_new,
 )
 
 daily_refresh_job = dg.define_asset_job(
@@ -27,5 +29,6 @@ daily_refresh_job = dg.define_asset_job(
 models_job = dg.define_asset_job(
     "models_job",
     selection=exported | models,
-    description="The dbt models alone, from what is in raw.",
+    description="All dbt models, from what is in raw.",
+    config=tests_of_what_is_new,
 )

@@ -17,7 +17,11 @@ from spotify_assets.spotify.landing import Look, look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.loading import Receipt
-from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads
+from spotify_assets.warehouse.pending import (
+    has_news,
+    has_unmodelled_loads,
+    needs_all_models,
+)
 from spotify_assets.warehouse.warehouse import Warehouse
 
 # The UI finds a job's runs by these; the daemon gives them to the runs that it launches.
@@ -71,8 +75,9 @@ def refresh(
         fail_killed_runs(instance)
         if not has_news(state, warehouse) and not has_unmodelled_loads(warehouse):
             return Refresh(looks)
+        job = "daily_refresh_job" if needs_all_models(warehouse) else "refresh_job"
         with _printing_to(log_file):
-            result = _run(load_definitions(), instance)
+            result = _run(load_definitions(), instance, job)
     return Refresh(
         looks,
         run_id=result.run_id,
@@ -117,13 +122,13 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
 
 
-def _run(defs: dg.Definitions, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    return defs.resolve_job_def("refresh_job").execute_in_process(
+def _run(defs: dg.Definitions, instance: dg.DagsterInstance, job: str) -> dg.ExecuteInProcessResult:
+    return defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_config=dg.RunConfig(
             ops={
                 "raw__recently_played": {"config": {"look": False}},
-                "dbt_models": {"config": {"unit_tests": False}},
+                "dbt_models": {"config": {"all_tests": False}},
             },
         ),
         tags=_tags(),

@@ -15,7 +15,12 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.warehouse.health import health, verdicts
 from spotify_assets.warehouse.inbox import at_rest, entries
-from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, no_news
+from spotify_assets.warehouse.pending import (
+    has_news,
+    has_unmodelled_loads,
+    needs_all_models,
+    no_news,
+)
 
 settings = Settings.load()
 RUNNING = dg.DefaultSensorStatus.RUNNING
@@ -29,7 +34,7 @@ UNFINISHED = [
 
 
 @dg.sensor(
-    job=refresh_job,
+    jobs=[refresh_job, daily_refresh_job],
     minimum_interval_seconds=settings.look_every_seconds,
     default_status=RUNNING,
 )
@@ -53,8 +58,16 @@ def recently_played_sensor(
         return dg.SkipReason("There is news, and a run for it is queued or running.")
     # Landed a moment ago, so the run need not ask again. No run key: a failed run's work is
     # asked for again by the next tick.
-    run_config = dg.RunConfig(ops={"raw__recently_played": {"config": {"look": False}}})
-    return dg.RunRequest(tags={"trigger": "recently_played_sensor"}, run_config=run_config)
+    run_config = dg.RunConfig(
+        ops={
+            "raw__recently_played": {"config": {"look": False}},
+            "dbt_models": {"config": {"all_tests": False}},
+        }
+    )
+    job = daily_refresh_job if needs_all_models(warehouse.warehouse) else refresh_job
+    return dg.RunRequest(
+        job_name=job.name, tags={"trigger": "recently_played_sensor"}, run_config=run_config
+    )
 
 
 @dg.sensor(job=models_job, minimum_interval_seconds=60, default_status=RUNNING)

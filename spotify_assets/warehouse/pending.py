@@ -50,19 +50,36 @@ def has_news(state: State, warehouse: Warehouse) -> bool:
 def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = None) -> bool:
     """Whether a model has not seen the newest load that brought rows, or was never built.
 
+    What comes from Spotify has to be in the models of a refresh, and an import in all of them.
+
     Args:
         from_spotify: look at loads of recently played tracks only, or at all others only.
     """
-    query = select(loads.c.load_id).where(loads.c.rows_loaded > 0)
-    if from_spotify is not None:
-        query = query.where((loads.c.source == RECENTLY_PLAYED) == from_spotify)
-    query = query.order_by(loads.c.load_id.desc()).limit(1)
+    if from_spotify is None:
+        return lacks_a_model(warehouse) or any(
+            has_unmodelled_loads(warehouse, from_spotify=each) for each in (True, False)
+        )
+    query = (
+        select(loads.c.load_id)
+        .where(loads.c.rows_loaded > 0, (loads.c.source == RECENTLY_PLAYED) == from_spotify)
+        .order_by(loads.c.load_id.desc())
+        .limit(1)
+    )
     newest = next((load_id for (load_id,) in warehouse.read(query)), None)
-    if newest is None and from_spotify is not None:
+    if newest is None:
         return False
-    rows = warehouse.read(select(model_watermarks.c.model, model_watermarks.c.load_id))
-    seen = {row.model: row.load_id for row in rows}
-    return any(seen.get(model, -1) < (newest or 0) for model in models())
+    seen = _seen(warehouse)
+    return any(seen.get(model, -1) < newest for model in models(of_a_refresh_only=from_spotify))
+
+
+def lacks_a_model(warehouse: Warehouse) -> bool:
+    """Whether a model was never built, or has to be built anew from raw."""
+    return not models() <= _seen(warehouse).keys()
+
+
+def needs_all_models(warehouse: Warehouse) -> bool:
+    """Whether the models of a refresh alone would leave others behind what they should show."""
+    return lacks_a_model(warehouse) or has_unmodelled_loads(warehouse, from_spotify=False)
 
 
 def no_news(warehouse: Warehouse, zone: str) -> str:
@@ -72,9 +89,18 @@ def no_news(warehouse: Warehouse, zone: str) -> str:
 
 
 @cache
-def models() -> frozenset[str]:
-    """The names of all dbt models: those of their files."""
-    return frozenset(path.stem for path in (CHECKOUT / "dbt_project" / "models").rglob("[!.]*.sql"))
+def models(*, of_a_refresh_only: bool = False) -> frozenset[str]:
+    """The names of all dbt models: those of their files. A folder holds those of the day."""
+    files = (CHECKOUT / "dbt_project" / "models").rglob("[!.]*.sql")
+    return frozenset(
+        path.stem for path in files if path.parent.name != "daily" or not of_a_refresh_only
+    )
+
+
+def _seen(warehouse: Warehouse) -> dict[str, int]:
+    """The newest load that each model has seen."""
+    rows = warehouse.read(select(model_watermarks.c.model, model_watermarks.c.load_id))
+    return {row.model: row.load_id for row in rows}
 
 
 def _holds_news(page: LandedPage, warehouse: Warehouse) -> bool:

@@ -22,7 +22,8 @@ from sqlalchemy import (
 from spotify_assets import database
 from spotify_assets.warehouse.tables import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # oldest first; the same as in migrations/versions
+# Oldest first; the same as in migrations/versions.
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
 
 # Versions before 0003 did not say which revision they wrote; these tables came with it.

@@ -290,8 +290,8 @@ export_days = Table(
     PrimaryKeyConstraint("load_id", "day"),
 )
 
-# Written by a hook in the transaction that builds the model, so it never says too much. A model that
-# is not in it is made anew from raw.
+# Written by a hook in the transaction that builds the model, so it never says too much. A model
+# that is not in it is made anew from raw.
 model_watermarks = Table(
     "model_watermarks",
     metadata,

@@ -130,7 +130,7 @@ class Warehouse:
         )
         return {row[0]: Receipt(*row[1:]) for row in self.read(query)}
 
-    def has_table(self, name: str) -> bool:
-        """Whether a table or view of this name exists."""
-        query = text("select 1 from sqlite_master where name = :name").bindparams(name=name)
-        return bool(self.read(query))
+    def has_table(self, name: str, kind: str | None = None) -> bool:
+        """Whether a table or view of this name exists; only "table" or "view" where asked so."""
+        query = text("select type from sqlite_master where name = :name").bindparams(name=name)
+        return any(kind in (None, found) for (found,) in self.read(query))

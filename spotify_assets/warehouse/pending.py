@@ -69,7 +69,9 @@ def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = No
     if newest is None:
         return False
     seen = _seen(warehouse)
-    return any(seen.get(model, -1) < newest for model in models(of_a_refresh_only=from_spotify))
+    return lacks_a_model(warehouse) or any(
+        seen[model] < newest for model in models(of_a_refresh_only=from_spotify)
+    )
 
 
 def lacks_a_model(warehouse: Warehouse) -> bool:

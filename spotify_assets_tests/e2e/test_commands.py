@@ -31,8 +31,9 @@ def rows(user: User, query: str) -> list[tuple[object, ...]]:
 def test_a_play_goes_from_spotify_to_the_marts_by_one_command(refreshed_user: User) -> None:
     assert rows(refreshed_user, "select count(*) from raw_recently_played") == [(100,)]
     assert rows(refreshed_user, "select count(*) from fct_plays") == [(100,)]
-    assert rows(refreshed_user, "select sum(plays) from mart_top_tracks") == [(100,)]
-    assert rows(refreshed_user, "select sum(plays) from mart_top_artists") == [(100,)]
+    for mart in ("mart_top_tracks", "mart_top_artists"):
+        query = f"select sum(plays) from {mart} where period = 'all'"
+        assert rows(refreshed_user, query) == [(100,)]
 
 
 def test_a_second_refresh_says_that_nothing_is_new_and_changes_no_row(refreshed_user: User) -> None:
@@ -75,7 +76,7 @@ def test_one_account_that_fails_does_not_stop_the_others(user: User) -> None:
     done = user.run("refresh")
     assert done.returncode == 1
     assert "mira: 50 read = 50 loaded" in done.stdout
-    assert "Checks: 65 passed, 2 did not" in done.stdout  # the plays are old, too
+    assert re.search(r"Checks: \d+ passed, 2 did not", done.stdout)  # the plays are old, too
     assert "  did not pass: raw/recently_played: every_account_was_read" in done.stdout
     assert rows(user, "select account_id, count(*) from fct_plays group by 1") == [("mira", 50)]
     (line,) = [line for line in done.stderr.splitlines() if "jonas has no stored login" in line][:1]

@@ -52,7 +52,7 @@ print(reads)
 """
 TABLES = (
     *("loads", "raw_recently_played", "restores"),
-    *("fct_plays", "mart_coverage", "mart_top_artists", "mart_top_tracks"),
+    *("fct_plays", "fct_track_days", "mart_coverage", "mart_listening_by_day"),
 )
 PADDING = 50_000_000  # bytes, so that publishing takes as long as dozens of reads
 

@@ -57,9 +57,9 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
         warehouse = Warehouse(user.settings.warehouse_path)
 
         def counted() -> int:
-            if not warehouse.has_table("mart_top_tracks"):
+            if not warehouse.has_table("mart_listening_by_day"):
                 return 0
-            query = text("select coalesce(sum(plays), 0) from mart_top_tracks")
+            query = text("select coalesce(sum(plays), 0) from mart_listening_by_day")
             return int(warehouse.read(query)[0][0])
 
         log = tmp_path / "dev.log"

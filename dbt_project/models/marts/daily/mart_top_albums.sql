@@ -21,7 +21,7 @@ plays as (
 
 periods as (
 
-    select * from {{ ref('int_date_periods') }}
+    select * from {{ ref('dim_date_periods') }}
 
 ),
 

@@ -1,0 +1,67 @@
+{{ config(indexes=[{'columns': ['account_id', 'returned_on']}]) }}
+
+with
+
+track_days as (
+
+    select * from {{ ref('fct_track_days') }}
+    where content_type = 'track' and artist_name is not null
+
+),
+
+-- No date is missing in it, so that dates can be counted instead of computed with.
+dates as (
+
+    select
+        local_date,
+        row_number() over (order by local_date) as date_number
+    from {{ ref('dim_dates') }}
+
+),
+
+artist_days as (
+
+    select
+        account_id,
+        artist_name,
+        local_date,
+        sum(plays) as plays
+    from track_days
+    -- In this order no index fits: sorting is quicker than following one.
+    group by artist_name, account_id, local_date
+
+),
+
+in_order as (
+
+    select
+        artist_days.account_id,
+        artist_days.artist_name,
+        artist_days.local_date,
+        dates.date_number,
+        lag(artist_days.local_date) over artist_by_date as away_since,
+        lag(dates.date_number) over artist_by_date as away_since_number,
+        sum(artist_days.plays) over artist_by_date - artist_days.plays as plays_before,
+        sum(artist_days.plays) over (
+            partition by artist_days.account_id, artist_days.artist_name
+        ) as plays
+    from artist_days
+    inner join dates on artist_days.local_date = dates.local_date
+    window
+        artist_by_date as (
+            partition by artist_days.account_id, artist_days.artist_name
+            order by artist_days.local_date
+        )
+
+)
+
+select
+    account_id,
+    artist_name,
+    cast(local_date as {{ type_string() }}) as returned_on,
+    cast(away_since as {{ type_string() }}) as away_since,
+    cast(date_number - away_since_number - 1 as {{ type_bigint() }}) as days_away,
+    cast(plays_before as {{ type_bigint() }}) as plays_before,
+    cast(plays - plays_before as {{ type_bigint() }}) as plays_since
+from in_order
+where date_number - away_since_number > {{ var('absent_after_days') }}

@@ -4,12 +4,12 @@ import dagster as dg
 
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
-from spotify_assets.defs.models.assets import dbt_models
+from spotify_assets.defs.models.assets import dbt_models, slow_checks
 
 exported = dg.AssetSelection.checks_for_assets(streaming_history.key)
 from_spotify = dg.AssetSelection.assets(recently_played)
 models = dg.AssetSelection.assets(dbt_models)
-models_of_a_refresh = models - dg.AssetSelection.tag("daily", "")
+models_of_a_refresh = models - dg.AssetSelection.tag("daily", "") - slow_checks()
 # The unit tests say something about the code, and tests of all rows something about old ones.
 tests_of_what_is_new = {"ops": {"dbt_models": {"config": {"all_tests": False}}}}
 

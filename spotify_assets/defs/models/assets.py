@@ -1,5 +1,6 @@
 """dbt models as assets, dbt tests as asset checks."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -94,6 +95,15 @@ def dbt_models(
             yield event.with_metadata({**event.metadata, **row_count(warehouse, model)})
         else:
             yield event
+
+
+def slow_checks() -> dg.AssetSelection:
+    """Tests that read all rows, whatever is new."""
+    nodes = json.loads(dbt_project().manifest_path.read_bytes())["nodes"].values()
+    slow = {node["name"] for node in nodes if "slow" in node["tags"]}
+    return dg.AssetSelection.checks(
+        *(spec.key for spec in dbt_models.check_specs if spec.name in slow)
+    )
 
 
 def row_count(warehouse: WarehouseResource, model: str) -> dict[str, int]:

@@ -137,8 +137,8 @@ def sweep(user: User, ballast: Ballast, steps: int, most: float, *command: str) 
     ("steps", "most", "command"),
     [
         (STEPS, 1.6 * MB, ("backup",)),
-        (3, 6 * MB, ("restore", "--yes")),
-        pytest.param(STEPS, 6 * MB, ("restore", "--yes"), marks=pytest.mark.soak),
+        (3, 12 * MB, ("restore", "--yes")),
+        pytest.param(STEPS, 12 * MB, ("restore", "--yes"), marks=pytest.mark.soak),
     ],
 )
 def test_on_a_disk_that_fills_up_a_command_says_so_and_loses_nothing(

@@ -48,7 +48,7 @@ def main() -> None:
             "import click, cronsim, dotenv, oauthlib.oauth2, requests, rich, sqlalchemy",
         ],
     )
-    for module in ("idle_tick", "backups", "importing"):
+    for module in ("idle_tick", "backups", "importing", "refreshing"):
         subprocess.run([python, "-m", f"benchmarks.{module}"], check=True)
 
 

@@ -1,6 +1,6 @@
 # Each target is the set-up and one command. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-ui dev test lint bench soak lock screenshots
+.PHONY: help setup setup-dev demo demo-ui dev test lint bench soak lock screenshots docs
 BIN := spotenv/bin
 
 help: ## list the targets
@@ -20,6 +20,9 @@ demo-ui: setup ## the same world kept alive, with the Dagster UI
 
 dev: setup ## the Dagster UI, schedules and sensors on your own data
 	@$(BIN)/spotify-assets dev
+
+docs: setup ## dbt's pages on your models, in dbt_project/target/static_index.html
+	@$(BIN)/spotify-assets-dbt docs generate --static --quiet --project-dir dbt_project --profiles-dir dbt_project
 
 test: setup-dev ## lint, type-check and run every test
 	@scripts/lint && $(BIN)/pytest -n auto --dist loadfile

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from unittest import mock
 
 from benchmarks.processes import Cost, run
 from benchmarks.stored import END, LISTENERS, listed_item
@@ -44,7 +45,7 @@ class World:
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         folder.mkdir()
         run([sys.executable, "-m", "benchmarks.stored", folder, str(plays)], self.environment)
-        with environment(self.environment):
+        with mock.patch.dict(os.environ, self.environment):
             self.settings = Settings.load()
         self.settings.make_data_folder()
         self.pages = pages()
@@ -61,7 +62,7 @@ class World:
 
     def land(self) -> None:
         """Land a page of new plays, as a look does."""
-        with environment(self.environment):
+        with mock.patch.dict(os.environ, self.environment):
             state = State(self.settings.state_path)
             with suppress(ValueError):
                 state.add_account(LISTENERS[0])
@@ -94,20 +95,6 @@ class World:
             processor=built.processor + imported.processor,
             peak=max(built.peak, imported.peak),
         )
-
-
-class environment:  # noqa: N801 # a context manager reads as a function
-    """The environment of this process for a while."""
-
-    def __init__(self, wanted: dict[str, str]) -> None:
-        self.wanted, self.before = wanted, dict(os.environ)
-
-    def __enter__(self) -> None:
-        os.environ.update(self.wanted)
-
-    def __exit__(self, *_: object) -> None:
-        os.environ.clear()
-        os.environ.update(self.before)
 
 
 def pages() -> Iterator[str]:

@@ -104,7 +104,7 @@ def listening(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
     user.log_in("mira")
     listening = Listening(user)
     listening.load_older_plays()
-    assert listening.start_dbt().wait(300) == 0
+    assert listening.start_dbt().wait(900) == 0
     return listening
 
 

@@ -61,20 +61,31 @@ other_variants as (
 ),
 
 -- The API tells that two tracks are one recording: their plays elsewhere may be pairs now.
-new_recordings as (
+named_recordings as (
 
     select distinct
         track_uri,
         isrc
     from new_api_plays
+    where isrc <> ''
+
+),
+
+new_recordings as (
+
+    select
+        named_recordings.track_uri,
+        named_recordings.isrc
+    from seen
+    cross join named_recordings
     where
-        isrc <> ''
+        seen.load_id >= 0
         and not exists (
             select 1 from {{ ref('stg_recently_played') }} as api_plays
             where
-                api_plays.isrc = new_api_plays.isrc
-                and api_plays.track_uri = new_api_plays.track_uri
-                and api_plays.load_id <= {{ seen }}
+                api_plays.isrc = named_recordings.isrc
+                and api_plays.track_uri = named_recordings.track_uri
+                and api_plays.load_id <= seen.load_id
         )
 
 ),

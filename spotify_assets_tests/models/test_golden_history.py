@@ -128,7 +128,7 @@ TOLD_OF_JONAS = [
 ]
 # Of a download that begins a year before.
 TOLD_OF_JONAS_LATER = [
-    told("2025-03-28T16:00:00Z", DELTA, 200_000),
+    told("2025-03-28T16:00:00Z", DELTA_AGAIN, 200_000),
     told("2025-03-28T16:34:00Z", BETA, 240_000),  # it began 30 min after the end before
     told("2025-03-29T16:00:00Z", ALPHA, 180_000),
     told_of_episode("2025-03-29T16:40:01Z", *TALK, 600_000),  # 30 min and 1 s after

@@ -4,18 +4,18 @@ import dagster as dg
 
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
-from spotify_assets.defs.models.assets import dbt_models, slow_checks
+from spotify_assets.defs.models.assets import dbt_models, checks_of_the_day
 
 exported = dg.AssetSelection.checks_for_assets(streaming_history.key)
 from_spotify = dg.AssetSelection.assets(recently_played)
 models = dg.AssetSelection.assets(dbt_models)
-models_of_a_refresh = models - dg.AssetSelection.tag("daily", "") - slow_checks()
+of_the_day = dg.AssetSelection.tag("daily", "") | checks_of_the_day()
 # The unit tests say something about the code, and tests of all rows something about old ones.
 tests_of_what_is_new = {"ops": {"dbt_models": {"config": {"all_tests": False}}}}
 
 refresh_job = dg.define_asset_job(
     "refresh_job",
-    selection=from_spotify | exported | models_of_a_refresh,
+    selection=(from_spotify | models) - of_the_day,
     description="New plays from Spotify through to the fact and its days, as soon as there are.",
     config=tests_of_what_is_new,
 )

@@ -5,6 +5,7 @@ and wait minutes for a foreign one. Readers open the file read-only. Nothing is 
 connection never crosses a fork, and no idle one holds an old snapshot.
 """
 
+import logging
 import os
 import sqlite3
 import time
@@ -23,6 +24,14 @@ CHECKPOINT_SECONDS = 5
 # An import meets keys all over a large index, and with the default of 2 MB reads it over and over.
 CACHE_KIB = 32_000
 NOT_READABLE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
+
+
+# Ctrl-C while a connection closes: the pool raises it again, and would print a traceback, too.
+logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}").addFilter(_is_no_interrupt)
 
 
 @lru_cache(maxsize=8)  # an engine holds no connection, but its statements as they were compiled

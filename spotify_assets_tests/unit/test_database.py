@@ -23,6 +23,14 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+class Interrupted(sqlite3.Connection):
+    """Ctrl-C comes while it closes."""
+
+    def close(self) -> None:
+        super().close()
+        raise KeyboardInterrupt
+
+
 def count(path: Path) -> int:
     with database.reader(path).begin() as connection:
         return connection.execute(text("select count(*) from numbers")).scalar_one()
@@ -152,3 +160,12 @@ def test_a_commit_survives_a_loss_of_power(path: Path) -> None:
     with database.writer(path).connect() as connection:
         assert connection.execute(text("pragma synchronous")).scalar_one() == 2  # full
         assert connection.execute(text("pragma journal_mode")).scalar_one() == "wal"
+
+
+def test_ctrl_c_while_a_connection_closes_ends_the_work_and_prints_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database.sqlite3, "connect", lambda *_, **__: Interrupted(path))
+    with pytest.raises(KeyboardInterrupt):
+        count(path)
+    assert not caplog.records

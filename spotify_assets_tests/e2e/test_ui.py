@@ -44,7 +44,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 4000, "height": 2200})
+    opened = browser.new_page(viewport={"width": 4000, "height": 3600})
     yield opened
     opened.close()
 

@@ -165,7 +165,7 @@ def test_a_commit_survives_a_loss_of_power(path: Path) -> None:
 def test_ctrl_c_while_a_connection_closes_ends_the_work_and_prints_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(database.sqlite3, "connect", lambda *_, **__: Interrupted(path))
+    monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Interrupted(path))
     with pytest.raises(KeyboardInterrupt):
         count(path)
     assert not caplog.records

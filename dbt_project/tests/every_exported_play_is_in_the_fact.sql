@@ -2,7 +2,7 @@
 
 -- Every row that an export ever told is one play of the fact with its length, but for rows of the
 -- account data that the extended history tells better, and what another row tells: the same track
--- that ended with it, or that lasted as long and ended while it played.
+-- that ended with it and lasted longer, or that lasted as long and ended while it played.
 with
 
 export_plays as (
@@ -78,7 +78,11 @@ explained as (
             and left_out.track_key = told.track_key
             and left_out.row_key <> told.row_key
     where
-        left_out.ended_at_ms = told.ended_at_ms
+        -- In one order, so that no two rows excuse each other.
+        (
+            left_out.ended_at_ms = told.ended_at_ms
+            and (-left_out.ms_played, left_out.row_key) > (-told.ms_played, told.row_key)
+        )
         or (
             left_out.ms_played = told.ms_played
             and left_out.ended_at_ms > told.ended_at_ms

@@ -23,4 +23,4 @@ def built(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> B
     with pytest.MonkeyPatch.context() as patch:
         for name, value in user.settings.environment().items():
             patch.setenv(name, value)
-        return Built(warehouse, *dbt_build(user.settings))
+        return Built(user.settings, warehouse, *dbt_build(user.settings))

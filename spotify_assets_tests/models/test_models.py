@@ -3,15 +3,19 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jinja2
 import pytest
 from sqlalchemy import text
 
+from spotify_assets import database, times
+from spotify_assets.settings import Settings
 from spotify_assets.warehouse.pending import models
 from spotify_assets.warehouse.tables import metadata, views
-from spotify_assets_tests.models.building import Built
+from spotify_assets_tests.models.building import Built, dbt
 
 
 def nodes(built: Built, kind: str) -> Iterator[dict[str, Any]]:
@@ -121,6 +125,65 @@ def test_marts_add_up_to_the_fact_and_the_fact_to_raw(built: Built) -> None:
         )
         == 100
     )
+
+
+@pytest.fixture(scope="module")
+def changeable(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A copy of the warehouse, and one folder of dbt's for all that is done to it."""
+    settings = replace(built.settings, data=tmp_path_factory.mktemp("changeable"))
+    database.copy(built.settings.warehouse_path, settings.warehouse_path)
+    return settings
+
+
+def change(settings: Settings, *statements: str) -> None:
+    with closing(sqlite3.connect(settings.warehouse_path, isolation_level=None)) as connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount > 0, statement
+
+
+def test_every_mart_that_tells_plays_or_time_is_held_to_the_fact(built: Built) -> None:
+    held = {
+        node["name"]
+        for node in nodes(built, "model")
+        for test in checks_of(built, node["unique_id"])
+        if test["test_metadata"]["name"] == "sums_agree"
+    }
+    tells = {
+        node["name"]
+        for node in nodes(built, "model")
+        if node["fqn"][1] == "marts" and {"plays", "skips", "ms_played"} & set(node["columns"])
+    }
+    assert held == tells - {"fct_plays"}
+
+
+def test_a_row_less_of_any_mart_or_one_too_many_is_seen(built: Built, changeable: Settings) -> None:
+    sums = {name for name in built.results if name.startswith("sums_of_")}
+    tables = {name.removeprefix("sums_of_").removesuffix("_agree") for name in sums}
+    tables -= {"mart_podcasts", "mart_coverage", "mart_listening_by_day"}
+    for table in tables:
+        plays = "known_plays" if table == "mart_skips" else "plays"
+        row = f"select max(rowid) from {table} where {plays} > 0"
+        change(changeable, f"delete from {table} where rowid = ({row})")
+    change(changeable, "insert into mart_podcasts (account_id, plays) values ('mira', 1)")
+    # The other two are views of what is between the dates of an account.
+    change(changeable, "delete from dim_accounts where account_id = 'mira'")
+    found = dbt(changeable, "test", "--select", "test_name:sums_agree")
+    assert found == dict.fromkeys(sums, "warn")
+
+
+@pytest.mark.parametrize(
+    ("hours", "status"),
+    [(0, "pass"), (71, "pass"), (73, "warn"), (335, "warn"), (337, "error"), (None, "error")],
+)
+def test_raw_is_stale_when_no_page_was_loaded_for_days_whatever_was_imported(
+    changeable: Settings, hours: int | None, status: str
+) -> None:
+    if hours is None:
+        change(changeable, "update loads set page_id = null")
+    else:
+        then = times.to_text(datetime.now(UTC) - timedelta(hours=hours))
+        change(changeable, f"update loads set loaded_at = '{then}' where page_id is not null")
+    assert dbt(changeable, "source", "freshness") == {"recently_played": status}
 
 
 def test_what_both_the_api_and_an_export_tell_is_one_play(built: Built) -> None:

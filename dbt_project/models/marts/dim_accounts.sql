@@ -8,7 +8,7 @@ plays as (
 
 gaps as (
 
-    select * from {{ ref('int_open_gaps') }}
+    select * from {{ ref('int_days_with_gaps') }}
 
 ),
 
@@ -27,8 +27,8 @@ days as (
 
     select
         account_id,
-        min(first_date) as first_date,
-        max(last_date) as last_date
+        min(local_date) as first_date,
+        max(local_date) as last_date
     from gaps
     group by account_id
 

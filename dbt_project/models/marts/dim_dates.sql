@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['local_date'], 'unique': true}]) }}
+
 with recursive
 
 accounts as (

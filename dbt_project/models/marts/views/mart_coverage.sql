@@ -18,37 +18,9 @@ plays as (
 
 ),
 
-gaps as (
-
-    select * from {{ ref('int_open_gaps') }}
-
-),
-
--- Parts of one gap on one day share the gap's bound.
-gaps_of_days as (
-
-    select distinct
-        gaps.account_id,
-        dates.local_date,
-        gaps.gap_id,
-        gaps.max_lost_plays
-    from gaps
-    inner join dates
-        on
-            gaps.first_date <= dates.local_date
-            and gaps.last_date >= dates.local_date
-
-),
-
 lost as (
 
-    select
-        account_id,
-        local_date,
-        count(*) as open_gaps,
-        sum(max_lost_plays) as max_lost_plays
-    from gaps_of_days
-    group by account_id, local_date
+    select * from {{ ref('int_days_with_gaps') }}
 
 )
 

@@ -86,9 +86,8 @@ class World:
         """What a refresh must do: dbt's build of the same models, and importing the definitions."""
         self.land()
         self.load()
-        skipped = ("--exclude", "tag:daily", "tag:slow", "config.severity:warn")
-        skipped += ("--exclude-resource-type", "unit_test")
-        built = self.dbt("build", *skipped)
+        of_the_day = ("tag:daily", "tag:slow", "config.severity:warn")
+        built = self.dbt("build", "--exclude", *of_the_day, "--exclude-resource-type", "unit_test")
         environment = {**self.environment, **self.settings.environment()}
         imported = run([sys.executable, "-c", "import spotify_assets.definitions"], environment)
         return Cost(

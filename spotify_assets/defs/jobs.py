@@ -4,12 +4,17 @@ import dagster as dg
 
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
-from spotify_assets.defs.models.assets import dbt_models, checks_of_the_day
+from spotify_assets.defs.models.assets import checks_of_the_day, dbt_models
+from spotify_assets.defs.models.checks import sources_agree
 
 exported = dg.AssetSelection.checks_for_assets(streaming_history.key)
 from_spotify = dg.AssetSelection.assets(recently_played)
 models = dg.AssetSelection.assets(dbt_models)
-of_the_day = dg.AssetSelection.tag("daily", "") | checks_of_the_day()
+of_the_day = (
+    dg.AssetSelection.tag("daily", "")
+    | checks_of_the_day()
+    | dg.AssetSelection.checks(sources_agree)
+)
 # The unit tests say something about the code, and tests of all rows something about old ones.
 tests_of_what_is_new = {"ops": {"dbt_models": {"config": {"all_tests": False}}}}
 

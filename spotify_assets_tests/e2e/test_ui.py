@@ -79,3 +79,6 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             page.goto(f"{url}/automation")
             expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
             assert "Traceback" not in log.read_text()
+        logs = sorted(user.settings.dbt_target.glob("*/dbt.log"), key=lambda at: at.stat().st_mtime)
+        assert len(logs) >= 2
+        assert "no changes found, skipping parsing" in logs[-1].read_text()

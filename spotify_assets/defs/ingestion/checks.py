@@ -1,5 +1,7 @@
 """Asset checks of the raw assets. They report; what is bad was kept out before the write."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from sqlalchemy import Table, func, select
 
@@ -80,39 +82,35 @@ def every_account_was_read(spotify: SpotifyResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
 
 
-@dg.asset_check(asset=recently_played)
-def coverage() -> dg.AssetCheckResult:
-    """No gap is open in which plays may have been lost."""
-    return _of_health("coverage")
+OF_HEALTH = {
+    "coverage": "No gap is open in which plays may have been lost.",
+    "last_look_age": "Every account was seen so recently that no play can have left Spotify's list"
+    " since.",
+    "newest_play_age": "Nobody is silent for longer than usual, and Spotify's list does not stand"
+    " still.",
+    "logins_last": "No login has ended or will within thirty days; Spotify ends each one after six"
+    " months.",
+}
 
 
-@dg.asset_check(asset=recently_played)
-def last_look_age() -> dg.AssetCheckResult:
-    """Every account was seen so recently that no play can have left Spotify's list since."""
-    return _of_health("last_look_age")
-
-
-@dg.asset_check(asset=recently_played)
-def newest_play_age() -> dg.AssetCheckResult:
-    """Nobody is silent for longer than usual, and Spotify's list does not stand still."""
-    return _of_health("newest_play_age")
-
-
-@dg.asset_check(asset=recently_played)
-def logins_last() -> dg.AssetCheckResult:
-    """No login has ended or will within thirty days; Spotify ends each one after six months."""
-    return _of_health("logins_last")
-
-
-def _of_health(name: str) -> dg.AssetCheckResult:
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(name, asset=recently_played, description=description)
+        for name, description in OF_HEALTH.items()
+    ]
+)
+def recently_played_health() -> Iterator[dg.AssetCheckResult]:
+    """How the accounts stand, asked once for all checks that tell of it."""
     settings = Settings.load()
-    verdict = verdicts(health(settings), settings.timezone)[name]
-    return dg.AssetCheckResult(
-        passed=verdict.passed,
-        severity=severity(verdict),
-        description=verdict.description,
-        metadata=verdict.metadata,
-    )
+    for name, verdict in verdicts(health(settings), settings.timezone).items():
+        yield dg.AssetCheckResult(
+            check_name=name,
+            asset_key=recently_played.key,
+            passed=verdict.passed,
+            severity=severity(verdict),
+            description=verdict.description,
+            metadata=verdict.metadata,
+        )
 
 
 def severity(verdict: Verdict) -> dg.AssetCheckSeverity:

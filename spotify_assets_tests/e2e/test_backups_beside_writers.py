@@ -159,9 +159,14 @@ def back_up_while_others_write(user: User, folder: Path) -> Path:
     assert highest_load(copy) == backup.contents.highest_load
     assert drill._differing(live, copy) == ""
     # The fact has all that it says to have seen; of what came while it was built, a part at most.
-    listed = "select count(*) from raw_recently_played"
-    seen = value(copy, f"{listed} where load_id <= {modelled(copy)['fct_plays']}")
-    assert seen <= value(copy, "select count(*) from fct_plays") <= value(copy, listed)
+    seen = modelled(copy)["fct_plays"]
+    missing = f"""
+        select count(*) from raw_recently_played
+        where load_id <= {seen} and row_key not in (select api_row_key from fct_plays)
+    """
+    assert value(copy, missing) == 0
+    listed = value(copy, "select count(*) from raw_recently_played")
+    assert value(copy, "select count(*) from fct_plays") <= listed
     return copy
 
 

@@ -47,7 +47,7 @@ class ModelsConfig(dg.Config):
 
     Attributes:
         full_refresh: make the incremental models anew from raw.
-        all_tests: test the code, too, and all rows; else the keys alone, of what the build wrote.
+        all_tests: test the code, too, and all rows, not only what the build wrote.
     """
 
     full_refresh: bool = False

@@ -53,8 +53,7 @@ def parsed_before(target: Path) -> Iterator[None]:
         shutil.copy(kept, target)
     yield
     if (target / PARSED).exists():
-        whole = shutil.copy(target / PARSED, kept.with_suffix(f".{target.name}"))
-        Path(whole).replace(kept)
+        (target / PARSED).replace(kept)
 
 
 def _is_stale(manifest: Path) -> bool:

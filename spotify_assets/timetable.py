@@ -59,5 +59,11 @@ def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
     }
 
 
+def daily_refresh_was_due(settings: Settings) -> str:
+    """When the marts of the day were last to be brought up to date, as UTC text."""
+    local = times.now().astimezone(ZoneInfo(settings.timezone or "UTC"))
+    return times.to_text(next(CronSim(DAILY_REFRESH, local, reverse=True)))
+
+
 def _sign(settings: Settings) -> Path:
     return settings.locks / "daemon.sign"

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock
 
+from spotify_assets import timetable
 from spotify_assets.defs.operations.failures import reasons
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
 from spotify_assets.settings import Settings
@@ -20,6 +21,7 @@ from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.pending import (
     has_news,
     has_unmodelled_loads,
+    is_a_day_behind,
     needs_all_models,
 )
 from spotify_assets.warehouse.warehouse import Warehouse
@@ -73,11 +75,14 @@ def refresh(
     looks = look_at_all(settings, state, Retrying.patient())
     with open_instance(settings) as instance:
         fail_killed_runs(instance)
-        if not has_news(state, warehouse) and not has_unmodelled_loads(warehouse):
+        # Where no daemon runs, it is this command that does the day's work.
+        is_daily = is_a_day_behind(warehouse, timetable.daily_refresh_was_due(settings))
+        if not (is_daily or has_news(state, warehouse) or has_unmodelled_loads(warehouse)):
             return Refresh(looks)
-        job = "daily_refresh_job" if needs_all_models(warehouse) else "refresh_job"
+        of_all = is_daily or needs_all_models(warehouse)
+        job = "daily_refresh_job" if of_all else "refresh_job"
         with _printing_to(log_file):
-            result = _run(load_definitions(), instance, job)
+            result = _run(load_definitions(), instance, job, all_tests=is_daily)
     return Refresh(
         looks,
         run_id=result.run_id,
@@ -122,13 +127,15 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
 
 
-def _run(defs: dg.Definitions, instance: dg.DagsterInstance, job: str) -> dg.ExecuteInProcessResult:
+def _run(
+    defs: dg.Definitions, instance: dg.DagsterInstance, job: str, *, all_tests: bool
+) -> dg.ExecuteInProcessResult:
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_config=dg.RunConfig(
             ops={
                 "raw__recently_played": {"config": {"look": False}},
-                "dbt_models": {"config": {"all_tests": False}},
+                "dbt_models": {"config": {"all_tests": all_tests}},
             },
         ),
         tags=_tags(),

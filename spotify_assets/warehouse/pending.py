@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, select
+from sqlalchemy import Column, ColumnElement, Select, select
 
 from spotify_assets import times
 from spotify_assets.settings import CHECKOUT
@@ -79,9 +79,28 @@ def lacks_a_model(warehouse: Warehouse) -> bool:
     return not models() <= _seen(warehouse).keys()
 
 
+def is_a_day_behind(warehouse: Warehouse, due: str) -> bool:
+    """Whether the marts of the day lack what was loaded when they were last due.
+
+    Args:
+        due: that time, as UTC text.
+    """
+    if lacks_a_model(warehouse):
+        return False
+    unseen = warehouse.read(_that_brought_rows(loads.c.load_id > _seen_by_all(warehouse)))
+    return any(load.loaded_at < due for load in unseen)
+
+
 def needs_all_models(warehouse: Warehouse) -> bool:
-    """Whether the models of a refresh alone would leave others behind what they should show."""
-    return lacks_a_model(warehouse) or has_unmodelled_loads(warehouse, from_spotify=False)
+    """Whether the models of a refresh alone would leave others behind what they should show.
+
+    That is where one was never built, or all before the first play, or an import came.
+    """
+    return (
+        lacks_a_model(warehouse)
+        or not warehouse.read(_that_brought_rows(loads.c.load_id <= _seen_by_all(warehouse)))
+        or has_unmodelled_loads(warehouse, from_spotify=False)
+    )
 
 
 def no_news(warehouse: Warehouse, zone: str) -> str:
@@ -97,6 +116,17 @@ def models(*, of_a_refresh_only: bool = False) -> frozenset[str]:
     return frozenset(
         path.stem for path in files if path.parent.name != "daily" or not of_a_refresh_only
     )
+
+
+def _seen_by_all(warehouse: Warehouse) -> int:
+    seen = _seen(warehouse)
+    return min(seen[model] for model in models())
+
+
+def _that_brought_rows(condition: ColumnElement[bool]) -> Select[Any]:
+    """The first load of those."""
+    brought = select(loads.c.loaded_at).where(loads.c.rows_loaded > 0, condition)
+    return brought.order_by(loads.c.load_id).limit(1)
 
 
 def _seen(warehouse: Warehouse) -> dict[str, int]:

@@ -44,6 +44,15 @@ def test_a_second_refresh_says_that_nothing_is_new_and_changes_no_row(refreshed_
     assert contents(refreshed_user.settings.warehouse_path, without=()) == before
 
 
+def test_marts_that_were_built_before_the_first_login_follow_with_the_first_plays(
+    user: User,
+) -> None:
+    assert user.run("refresh").returncode == 0
+    user.log_in("mira")
+    assert user.run("refresh").returncode == 0
+    assert rows(user, "select sum(plays) from mart_top_tracks where period = 'all'") == [(50,)]
+
+
 def test_a_refresh_prints_the_accounting_of_each_account_and_of_all(user: User) -> None:
     user.log_in("mira")
     done = user.run("refresh", "--json")

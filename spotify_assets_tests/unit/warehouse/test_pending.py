@@ -8,14 +8,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, delete, insert, select
 
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import Identity, LandedPage, State
 from spotify_assets.warehouse import pending
 from spotify_assets.warehouse.loading import Load, write_load
-from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, undrained_pages
-from spotify_assets.warehouse.tables import model_watermarks, raw_recently_played
+from spotify_assets.warehouse.pending import (
+    has_news,
+    has_unmodelled_loads,
+    is_a_day_behind,
+    needs_all_models,
+    undrained_pages,
+)
+from spotify_assets.warehouse.tables import loads, model_watermarks, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 
 NewLoad = Callable[..., Load]
@@ -241,3 +247,55 @@ def test_nothing_new_names_the_newest_play_on_the_persons_clock(
     assert pending.no_news(warehouse, "Europe/Berlin") == (
         "No new plays since 2026-11-20 21:59 CET."
     )
+
+
+@pytest.fixture
+def see(engine: Engine) -> Callable[..., None]:
+    """Have models seen a load."""
+
+    def see(load_id: int, *names: str) -> None:
+        with engine.begin() as connection:
+            for name in names:
+                connection.execute(delete(model_watermarks).where(model_watermarks.c.model == name))
+                connection.execute(
+                    insert(model_watermarks).values(model=name, load_id=load_id, fingerprint="")
+                )
+
+    return see
+
+
+OF_A_REFRESH = pending.models(of_a_refresh_only=True)
+OF_THE_DAY = pending.models() - OF_A_REFRESH
+
+
+def test_the_marts_of_the_day_are_behind_when_they_are_due_and_lack_a_load_from_before(
+    warehouse: Warehouse, items: list[Any], land: Land, drain: Drain, see: Callable[..., None]
+) -> None:
+    drain(land(items[1:]))
+    see(1, "a model of an older version", *pending.models())
+    drain(land(items))
+    see(2, *OF_A_REFRESH)
+    ((loaded_at,),) = warehouse.read(select(loads.c.loaded_at).where(loads.c.load_id == 2))
+    assert not is_a_day_behind(warehouse, loaded_at)
+    assert is_a_day_behind(warehouse, loaded_at + "~")
+    see(2, *OF_THE_DAY)
+    assert not is_a_day_behind(warehouse, loaded_at + "~")
+
+
+def test_models_that_were_built_before_the_first_play_are_all_needed(
+    warehouse: Warehouse, items: list[Any], land: Land, drain: Drain, see: Callable[..., None]
+) -> None:
+    see(0, *pending.models())
+    assert needs_all_models(warehouse)
+    drain(land(items))
+    see(1, *OF_A_REFRESH)
+    assert needs_all_models(warehouse)
+    see(1, *OF_THE_DAY)
+    assert not needs_all_models(warehouse)
+
+
+def test_what_was_never_built_is_not_behind_but_missing(
+    warehouse: Warehouse, items: list[Any], land: Land, drain: Drain
+) -> None:
+    drain(land(items))
+    assert not is_a_day_behind(warehouse, "~")

@@ -14,6 +14,38 @@
 {% endmacro %}
 
 
+{#
+  Whether a table holds all days, or the touched ones only, as SQL. A fact that is made anew from the
+  touched days alone would be most of it lost, and no later build would know.
+#}
+{% macro is_of_all_days() -%}
+  {% if this.identifier == 'int_touched_days' -%}
+    {{ newest_load_seen_by('fct_plays') }} < 0
+  {%- else -%}
+    {{ are_of_all_days(parents_that_are(['table'])) }}
+  {%- endif %}
+{%- endmacro %}
+
+{% macro are_of_all_days(tables) -%}
+  {{ tables | length }} = (
+    select count(*) from model_watermarks
+    where fingerprint = 'all days' and model in ({{ tables | join(', ') or "''" }})
+  )
+{%- endmacro %}
+
+{% macro require_all_days() %}
+  {% if should_full_refresh() %}
+    {% set found = run_query('select ' ~ are_of_all_days(parents_that_are(['table']))) %}
+    {% if not found.rows[0][0] %}
+      {{ exceptions.raise_compiler_error(
+        this.identifier ~ ' has to be made anew, and what it is made of holds some days only. '
+        ~ 'Build that, too: --select +' ~ this.identifier
+      ) }}
+    {% endif %}
+  {% endif %}
+{% endmacro %}
+
+
 {# The newest load that an incremental model has seen, as SQL; -1 where it is made anew. #}
 {% macro newest_load_seen_by(model_name) -%}
   {% set found = adapter.get_relation(this.database, this.schema, model_name) if execute %}

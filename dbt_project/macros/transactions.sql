@@ -29,25 +29,40 @@
 
 {#
   Says which load a model has seen, in the transaction that builds it. What compares it with the
-  newest load knows that a run died half-way. No model has seen more than the tables that it reads.
+  newest load knows that a run died half-way. No model has seen more than the tables that it reads;
+  where one of them is not known to have been built, the null ends the build.
 #}
 {% macro record_watermark() %}
-  {% set tables = [] %}
-  {% for id in model.depends_on.nodes if execute and id in graph.nodes %}
-    {% if graph.nodes[id].config.materialized != 'view' %}
-      {% do tables.append("'" ~ graph.nodes[id].name ~ "'") %}
-    {% endif %}
-  {% endfor %}
+  {% set tables = parents_that_are(['table', 'incremental']) %}
   insert into model_watermarks (model, load_id, fingerprint)
   select
     '{{ this.identifier }}' as model,
     {% if tables -%}
-    (select min(load_id) from model_watermarks where model in ({{ tables | join(', ') }})),
+    (
+      select case when count(*) = {{ tables | length }} then min(load_id) end
+      from model_watermarks where model in ({{ tables | join(', ') }})
+    ),
     {%- else -%}
     (select coalesce(max(load_id), 0) from loads),
     {%- endif %}
-    '{{ fingerprint(this.identifier) }}' as fingerprint
+    {% if model.config.materialized == 'incremental' -%}
+    '{{ fingerprint(this.identifier) }}'
+    {%- else -%}
+    case when {{ is_of_all_days() }} then 'all days' end
+    {%- endif %} as fingerprint
   where true
   on conflict (model) do update
   set load_id = excluded.load_id, fingerprint = excluded.fingerprint
+{% endmacro %}
+
+
+{# The names of the models that a model reads and that are materialized so, quoted. #}
+{% macro parents_that_are(materialized) %}
+  {% set names = [] %}
+  {% for id in model.depends_on.nodes if execute and id in graph.nodes %}
+    {% if graph.nodes[id].config.materialized in materialized %}
+      {% do names.append("'" ~ graph.nodes[id].name ~ "'") %}
+    {% endif %}
+  {% endfor %}
+  {{ return(names) }}
 {% endmacro %}

@@ -16,13 +16,14 @@ from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, ScalarResult, func, insert, select
+from sqlalchemy import Connection, Row, ScalarResult, delete, func, insert, select
 
 from spotify_assets import times
 from spotify_assets.warehouse.tables import (
     coverage_closures,
     coverage_gaps,
     loads,
+    model_watermarks,
     open_gaps,
     raw_recently_played,
     restores,
@@ -239,15 +240,26 @@ def _close(connection: Connection, load_id: int, account_id: str, listed: Sequen
         )
     )
     for piece in pieces.all():
-        connection.execute(
-            insert(coverage_closures).values(
-                gap_id=piece.gap_id,
-                load_id=load_id,
-                closed_from=max(piece.open_from, listed[0]),
-                closed_to=min(piece.open_to, listed[-1]),
-                rows_inside=sum(piece.open_from < end < piece.open_to for end in listed),
-            )
+        write_closure(
+            connection,
+            gap_id=piece.gap_id,
+            load_id=load_id,
+            closed_from=max(piece.open_from, listed[0]),
+            closed_to=min(piece.open_to, listed[-1]),
+            rows_inside=sum(piece.open_from < end < piece.open_to for end in listed),
         )
+
+
+def write_closure(connection: Connection, **closure: Any) -> None:
+    """Write that a part of a gap is closed.
+
+    What closes it may bring no row, by which models hear of a load: the one that tells of gaps is
+    to be built again.
+    """
+    connection.execute(insert(coverage_closures).values(closure))
+    connection.execute(
+        delete(model_watermarks).where(model_watermarks.c.model == "int_days_with_gaps")
+    )
 
 
 def _spacing(connection: Connection, account_id: str) -> timedelta:

@@ -19,6 +19,7 @@ from spotify_assets import times
 from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.fields import SPOTIFY_BEGAN
 from spotify_assets.spotify.export.names import Kind
+from spotify_assets.warehouse.coverage import write_closure
 from spotify_assets.warehouse.tables import (
     coverage_closures,
     coverage_gaps,
@@ -148,14 +149,13 @@ def _close(
         for package_id in packages:
             inside = _plays_inside(connection, account_id, gap, package_id)
             if inside is not None:
-                connection.execute(
-                    insert(coverage_closures).values(
-                        gap_id=gap.gap_id,
-                        load_id=load_id,
-                        closed_from=gap.open_from,
-                        closed_to=gap.open_to,
-                        rows_inside=inside,
-                    )
+                write_closure(
+                    connection,
+                    gap_id=gap.gap_id,
+                    load_id=load_id,
+                    closed_from=gap.open_from,
+                    closed_to=gap.open_to,
+                    rows_inside=inside,
                 )
                 break
 

@@ -17,7 +17,7 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
 def check() -> dg.AssetCheckResult:
-    results = recently_played_health()
+    results = recently_played_health(dg.build_asset_check_context())
     assert isinstance(results, Iterator)
     (result,) = (each for each in results if each.check_name == "logins_last")
     assert isinstance(result, dg.AssetCheckResult)

@@ -49,7 +49,7 @@ ASSETS = {
     "mart_listening_by_day": ("marts", {"fct_track_days", "mart_coverage"}),
     "mart_listening_clock": ("marts", {"fct_plays"}),
     "mart_listening_trends": ("marts", {"mart_listening_by_day"}),
-    "mart_podcasts": ("marts", {"fct_track_days"}),
+    "mart_podcasts": ("marts", {"fct_plays"}),
     "mart_returns": ("marts", {"dim_dates", "fct_track_days"}),
     "mart_sessions": ("marts", {"fct_plays"}),
     "mart_skips": ("marts", {"fct_plays"}),

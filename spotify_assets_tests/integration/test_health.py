@@ -160,7 +160,7 @@ def test_the_lag_is_how_late_spotify_listed_what_the_newest_load_brought(
 
 def test_the_check_of_coverage_warns_while_a_gap_is_open(mira: User, spotify: Sandbox) -> None:
     def check() -> dg.AssetCheckResult:
-        results = checks.recently_played_health()
+        results = checks.recently_played_health(dg.build_asset_check_context())
         assert isinstance(results, Iterator)
         (result,) = (each for each in results if each.check_name == "coverage")
         assert isinstance(result, dg.AssetCheckResult)

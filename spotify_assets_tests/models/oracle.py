@@ -135,7 +135,8 @@ def track_days(found: Iterable[Row]) -> list[Row]:
     days = defaultdict(list)
     for play in found:
         if play["is_counted"]:
-            days[play["account_id"], play["local_date"], play["track_key"]].append(play)
+            key = (play[name] for name in ("account_id", "local_date", "content_type", "track_key"))
+            days[tuple(key)].append(play)
     return [_track_day(key, of_day) for key, of_day in sorted(days.items())]
 
 
@@ -253,9 +254,9 @@ def _exported_play(raw: Raw, row: Row, play: Row | None) -> Row:
         "play_id": (listed or row)["row_key"][:20],
         "track_uri": row["uri"] or listed.get("track_uri"),
         "content_type": row["content"],
-        "track_name": _first(listed.get("track_name"), row["track"]),
-        "artist_name": _first(listed.get("artist_name"), row["artist"]),
-        "album_name": _first(listed.get("album_name"), row["album"]),
+        "track_name": listed.get("track_name") or row["track"],
+        "artist_name": listed.get("artist_name") or row["artist"],
+        "album_name": listed.get("album_name") or row["album"],
         "ms_played": row["ms_played"],
         "time_is_unreliable": int(row["is_late"]),
         "skipped": 1 if is_skip else 0 if tells else None,
@@ -296,7 +297,7 @@ def _finished(raw: Raw, account_id: str, play: Row) -> Row:
     zones = raw.zones[account_id]
     zone = next((zone for begin, end, zone in zones if begin <= started_at < end), UTC)
     local = started_at.astimezone(zone)
-    title, artist = play["track_name"], play["artist_name"]
+    title, artist = play["track_name"] or None, play["artist_name"] or None
     by_names = "unknown" if title is None else f"{len(title)} characters: {title}, {artist or ''}"
     is_long = play["ms_played"] >= COUNTED_AFTER
     is_half = play["duration"] is not None and play["ms_played"] * 2 >= play["duration"]
@@ -309,7 +310,7 @@ def _finished(raw: Raw, account_id: str, play: Row) -> Row:
         "track_key": play["track_uri"] or by_names,
         "track_name": title,
         "artist_name": artist,
-        "album_name": play["album_name"],
+        "album_name": play["album_name"] or None,
         "started_at": times.to_text(started_at),
         "ended_at": to_text(play["end"]),
         "local_started_at": local.isoformat(timespec="milliseconds"),
@@ -330,17 +331,17 @@ def _finished(raw: Raw, account_id: str, play: Row) -> Row:
     }
 
 
-def _track_day(key: tuple[str, str, str], of_day: list[Row]) -> Row:
+def _track_day(key: tuple[str, ...], of_day: list[Row]) -> Row:
     last = max(play["ended_at"] for play in of_day)
     newest = min(
         (play for play in of_day if play["ended_at"] == last), key=lambda play: play["play_id"]
     )
-    account_id, local_date, track_key = key
+    account_id, local_date, content_type, track_key = key
     return {
         "account_id": account_id,
         "local_date": local_date,
         "track_key": track_key,
-        "content_type": newest["content_type"],
+        "content_type": content_type,
         "track_uri": newest["track_uri"],
         "track_name": newest["track_name"],
         "artist_name": newest["artist_name"],
@@ -398,7 +399,7 @@ def _content(row: Row) -> str:
     }
     names = {
         "track": row["master_metadata_track_name"],
-        "episode": row["episode_name"],
+        "episode": _first(row["episode_name"], row["episode_show_name"]),
         "audiobook": row["audiobook_title"],
     }
     found = [content for content, is_it in tells.items() if is_it]

@@ -145,13 +145,14 @@ new_lengths as (
 plays_of_new_lengths as (
 
     select
-        export_plays.account_id,
-        {{ day_number('export_plays.ended_at_ms') }} as utc_day
-    from new_lengths
-    cross join {{ ref('stg_streaming_history') }} as export_plays
+        account_id,
+        {{ day_number('ended_at_ms') }} as utc_day
+    from {{ ref('stg_streaming_history') }}
     where
-        new_lengths.track_uri = export_plays.track_uri
-        and export_plays.ms_played < {{ var('counted_after_ms') }}
+        ms_played < {{ var('counted_after_ms') }}
+        -- Exports have no index by track: they are read once, or not at all.
+        and exists (select 1 from new_lengths)
+        and track_uri in (select new_lengths.track_uri from new_lengths)
 
 ),
 

@@ -1,7 +1,9 @@
 {{
   config(
     materialized='incremental',
-    pre_hook=["{{ note_dates_before() }}", "{{ delete_touched_days() }}"],
+    pre_hook=[
+      "{{ require_all_days() }}", "{{ note_dates_before() }}", "{{ delete_touched_days() }}"
+    ],
     post_hook="{{ note_changed_dates() }}",
     indexes=[
       {'columns': ['play_id'], 'unique': true},
@@ -48,7 +50,8 @@ local_offsets as (
 ),
 
 -- What an export tells is better than what the API tells, but for the names: an export has the
--- album's artist. The account data has the end to the minute only.
+-- album's artist. After a take-down the API tells none. The account data has the end to the minute
+-- only.
 exported as (
 
     select
@@ -62,9 +65,9 @@ exported as (
         export_plays.row_key as export_row_key,
         substr(coalesce(api_plays.row_key, export_plays.row_key), 1, 20) as play_id,
         coalesce(export_plays.track_uri, api_plays.track_uri) as track_uri,
-        coalesce(api_plays.track_name, export_plays.track_name) as track_name,
-        coalesce(api_plays.artist_name, export_plays.artist_name) as artist_name,
-        coalesce(api_plays.album_name, export_plays.album_name) as album_name,
+        coalesce(nullif(api_plays.track_name, ''), export_plays.track_name) as track_name,
+        coalesce(nullif(api_plays.artist_name, ''), export_plays.artist_name) as artist_name,
+        coalesce(nullif(api_plays.album_name, ''), export_plays.album_name) as album_name,
         case
             when api_plays.duration_ms is not null then api_plays.duration_ms
             when export_plays.ms_played < {{ var('counted_after_ms') }}
@@ -241,14 +244,14 @@ select
     cast(
         coalesce(
             track_uri,
-            length(track_name) || ' characters: ' || track_name
+            length(nullif(track_name, '')) || ' characters: ' || track_name
             || ', ' || coalesce(artist_name, ''),
             'unknown'
         ) as {{ type_string() }}
     ) as track_key,
-    cast(track_name as {{ type_string() }}) as track_name,
-    cast(artist_name as {{ type_string() }}) as artist_name,
-    cast(album_name as {{ type_string() }}) as album_name,
+    cast(nullif(track_name, '') as {{ type_string() }}) as track_name,
+    cast(nullif(artist_name, '') as {{ type_string() }}) as artist_name,
+    cast(nullif(album_name, '') as {{ type_string() }}) as album_name,
     cast({{ to_utc_text('started_at_ms') }} as {{ type_string() }}) as started_at,
     cast({{ to_utc_text('ended_at_ms') }} as {{ type_string() }}) as ended_at,
     cast(

@@ -29,7 +29,7 @@ numbered as (
     select
         *,
         row_number() over (
-            partition by account_id, local_date, track_key
+            partition by account_id, local_date, content_type, track_key
             order by ended_at desc, play_id asc
         ) as newest_first
     from plays
@@ -40,7 +40,7 @@ select
     account_id,
     local_date,
     track_key,
-    max(case when newest_first = 1 then content_type end) as content_type,
+    content_type,
     max(case when newest_first = 1 then track_uri end) as track_uri,
     max(case when newest_first = 1 then track_name end) as track_name,
     max(case when newest_first = 1 then artist_name end) as artist_name,
@@ -54,4 +54,4 @@ select
     cast(min(ended_at) as {{ type_string() }}) as first_played_at,
     cast(max(ended_at) as {{ type_string() }}) as last_played_at
 from numbered
-group by account_id, local_date, track_key
+group by account_id, local_date, content_type, track_key

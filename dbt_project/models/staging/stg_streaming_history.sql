@@ -31,7 +31,7 @@ typed as (
             when kind = 'audiobook' or audiobook_chapter_uri <> '' then 'audiobook'
             when audiobook_uri <> '' then 'audiobook'
             when master_metadata_track_name is not null then 'track'
-            when episode_name is not null then 'episode'
+            when episode_name is not null or episode_show_name is not null then 'episode'
             when audiobook_title is not null then 'audiobook'
             else 'track'
         end as content_type,

@@ -97,12 +97,18 @@ OF_HEALTH = {
     specs=[
         dg.AssetCheckSpec(name, asset=recently_played, description=description)
         for name, description in OF_HEALTH.items()
-    ]
+    ],
+    can_subset=True,
 )
-def recently_played_health() -> Iterator[dg.AssetCheckResult]:
+def recently_played_health(
+    context: dg.AssetCheckExecutionContext,
+) -> Iterator[dg.AssetCheckResult]:
     """How the accounts stand, asked once for all checks that tell of it."""
     settings = Settings.load()
+    wanted = {key.name for key in context.selected_asset_check_keys}
     for name, verdict in verdicts(health(settings), settings.timezone).items():
+        if name not in wanted:
+            continue
         yield dg.AssetCheckResult(
             check_name=name,
             asset_key=recently_played.key,

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -44,15 +44,18 @@ def parsed_before(target: Path) -> Iterator[None]:
     What lies beside the manifest serves the data folder alone that it was made with, as its path is
     part of the profile: on any other dbt would parse all files, which takes 3 s of every run.
 
+    Where it cannot be kept, the next run parses.
+
     Args:
         target: the folder of one run's artifacts, below that of all runs.
     """
     kept = target.parent / PARSED
     if kept.exists():
         target.mkdir(exist_ok=True)
-        shutil.copy(kept, target)
+        with suppress(OSError):
+            shutil.copy(kept, target)
     yield
-    if (target / PARSED).exists():
+    with suppress(OSError):
         (target / PARSED).replace(kept)
 
 

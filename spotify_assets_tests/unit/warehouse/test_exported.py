@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from spotify_assets.contracts import streaming_history as contract
 from spotify_assets.contracts import values
@@ -21,8 +21,10 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.health import Health, health
 from spotify_assets.warehouse.loading import Receipt
+from spotify_assets.warehouse.pending import lacks_a_model, models
 from spotify_assets.warehouse.quarantine import retry
-from spotify_assets.warehouse.tables import coverage_closures, open_gaps
+from spotify_assets.warehouse.tables import coverage_closures, model_watermarks, open_gaps
+from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.unit.spotify.export.downloads import Home, Row, a_row, pack, ts_text
 from spotify_assets_tests.unit.warehouse.looking import START, at
 
@@ -103,6 +105,14 @@ def open_now(home: Home) -> list[tuple[str, str, int]]:
             )
         )
     ]
+
+
+def see_all(warehouse: Warehouse) -> None:
+    """Have all models seen all loads."""
+    with warehouse.writer().begin() as connection:
+        connection.execute(delete(model_watermarks))
+        for name in models():
+            connection.execute(insert(model_watermarks).values(model=name, load_id=9_999))
 
 
 def closures(home: Home) -> list[tuple[str, str, int]]:
@@ -440,12 +450,17 @@ def test_the_same_download_once_it_is_whole_closes_the_gap(
     look(0, 300)
     look(4_000)
     edges = [shown(300), shown(4_000)]
-    bring({AUDIO: edges, MORE: BROKEN})
+    bring({AUDIO: [*edges, shown(2_000)], MORE: BROKEN})
     assert open_now(home) == OPEN
-    bring({AUDIO: edges, MORE: [shown(2_000)]})
+    see_all(home.warehouse)
+    # No row is new: it is by the closure that models hear of it.
+    bring({AUDIO: [*edges, shown(2_000)], MORE: []})
     assert (open_now(home), closures(home)) == ([], [(at(300), at(4_000), 1)])
-    bring({AUDIO: edges, MORE: [shown(2_000)]})
+    assert lacks_a_model(home.warehouse)
+    see_all(home.warehouse)
+    bring({AUDIO: [*edges, shown(2_000)], MORE: []})
     assert len(closures(home)) == 1
+    assert not lacks_a_model(home.warehouse)
 
 
 def test_a_later_download_closes_the_gap_that_an_earlier_one_left_open(

@@ -1,9 +1,9 @@
 with
 
-episode_days as (
+episodes as (
 
-    select * from {{ ref('fct_track_days') }}
-    where content_type = 'episode' and artist_name is not null
+    select * from {{ ref('fct_plays') }}
+    where is_counted = 1 and content_type = 'episode' and artist_name is not null
 
 ),
 
@@ -13,12 +13,12 @@ shows as (
         account_id,
         artist_name as show_name,
         count(distinct case when track_key <> 'unknown' then track_key end) as episodes,
-        sum(plays) as plays,
+        count(*) as plays,
         sum(ms_played) as ms_played,
-        sum(ms_played_estimated) as ms_played_estimated,
-        min(first_played_at) as first_played_at,
-        max(last_played_at) as last_played_at
-    from episode_days
+        sum(ms_played * ms_played_is_estimated) as ms_played_estimated,
+        min(ended_at) as first_played_at,
+        max(ended_at) as last_played_at
+    from episodes
     -- In this order no index fits: sorting the few episodes is quicker than following it.
     group by artist_name, account_id
 

@@ -88,11 +88,14 @@ def accounts(context: click.Context, as_json: bool) -> None:
         show_accounts(known, settings.timezone)
 
 
-def _checked_zone(_context: click.Context, _parameter: click.Parameter, zone: str) -> str:
+def _checked_zone(
+    _context: click.Context, _parameter: click.Parameter, zone: str | None
+) -> str | None:
     from spotify_assets.warehouse.zones import check_zone
 
     try:
-        check_zone(zone)
+        if zone is not None:
+            check_zone(zone)
     except ValueError as error:
         raise click.BadParameter(printable(error)) from None
     return zone
@@ -120,7 +123,7 @@ def _checked_day(
 
 @accounts.command()
 @click.argument("account", metavar="NAME")
-@click.argument("zone", metavar="ZONE", callback=_checked_zone)
+@click.argument("zone", metavar="ZONE", required=False, callback=_checked_zone)
 @click.option(
     "--from",
     "day",
@@ -131,9 +134,11 @@ def _checked_day(
 @json_option
 @click.pass_context
 def timezone(
-    context: click.Context, account: str, zone: str, day: date | None, as_json: bool
+    context: click.Context, account: str, zone: str | None, day: date | None, as_json: bool
 ) -> None:
     """Say in which time zone an account's days are, or since when, after a move.
+
+    Without a zone, show what was said.
 
     A move lasts until the next one that is known; tell of going away before coming back. The same
     day again replaces its move, and with the zone before it takes it back. The next refresh then
@@ -141,6 +146,7 @@ def timezone(
 
     \b
     Examples:
+      spotify-assets accounts timezone mira
       spotify-assets accounts timezone mira Europe/Berlin
       spotify-assets accounts timezone mira America/New_York --from 2026-05-01
       spotify-assets accounts timezone mira Europe/Berlin --from 2026-08-15
@@ -150,7 +156,7 @@ def timezone(
     from spotify_assets.warehouse.lock import writing
     from spotify_assets.warehouse.pending import has_unmodelled_loads
     from spotify_assets.warehouse.warehouse import Warehouse
-    from spotify_assets.warehouse.zones import set_zone
+    from spotify_assets.warehouse.zones import set_zone, stays_of
 
     settings = Settings.load()
     known = sorted(known_accounts(settings))
@@ -158,26 +164,38 @@ def timezone(
         here = f"Here are: {', '.join(known)}." if known else "Run: spotify-assets login"
         raise click.UsageError(printable(f"There is no account {account!r}. {here}"))
     warehouse = Warehouse(settings.warehouse_path)
-    with (
-        working("Setting the time zone"),
-        writing(settings.locks, "a change of an account's time zone"),
-    ):
-        bring_up_to_date(settings)
-        change = set_zone(warehouse.writer(), account, zone, day, settings.timezone)
+    if zone is None and day is not None:
+        raise click.UsageError("Say which zone it was from that day on.")
+    if zone is None:
+        stays, before = stays_of(warehouse, account), None
+    else:
+        with (
+            working("Setting the time zone"),
+            writing(settings.locks, "a change of an account's time zone"),
+        ):
+            bring_up_to_date(settings)
+            change = set_zone(warehouse.writer(), account, zone, day, settings.timezone)
+        stays, before = change.stays, change.before
     if as_json or context.obj:
-        zones = [asdict(stay) for stay in change.stays]
+        zones = [asdict(stay) for stay in stays]
         click.echo(json.dumps({"account_id": account, "zones": zones}))
         return
-    if not change.is_new:
+    if stays == before:
         click.echo(f"Nothing changes: the days of {printable(account)} are there already.")
-    show_stays(change.stays)
-    if change.has_loads and has_unmodelled_loads(warehouse):
+    elif day is None and before and len(before) > 1:
+        click.echo("For the whole time, so these moves are taken back:")
+        show_stays(before)
+    show_stays(stays)
+    if zone and change.has_loads and has_unmodelled_loads(warehouse):
         click.echo("Next: spotify-assets refresh")
 
 
 def show_stays(stays: "Iterable[Stay]") -> None:
     """Since when an account is in which zone, for a person."""
     rows = [(times.local(stay.valid_from, stay.zone), stay.zone) for stay in stays]
+    if not rows:
+        click.echo("None yet: the zone of the settings or this machine is fixed at the first load.")
+        return
     show_table(("From", "Time zone"), [("the beginning", rows[0][1]), *rows[1:]], whole=("From",))
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import tzlocal
-from sqlalchemy import Connection, Engine, ScalarResult, delete, insert, select
+from sqlalchemy import Connection, Engine, ScalarResult, Select, delete, insert, select
 
 from spotify_assets import times
 from spotify_assets.warehouse.tables import (
@@ -22,6 +23,7 @@ from spotify_assets.warehouse.tables import (
     model_watermarks,
     zone_offsets,
 )
+from spotify_assets.warehouse.warehouse import Warehouse
 
 # Spotify was founded in 2006; both ends are far from every play.
 BEGIN, END = datetime(2006, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC)
@@ -46,13 +48,17 @@ class ZoneChange:
 
     Attributes:
         stays: all of the account's, from the begin to the end.
-        is_new: whether they are others than before.
+        before: what they were until now; none where it had no zone.
         has_loads: whether the account has loads, so that models show its days.
     """
 
     stays: list[Stay]
-    is_new: bool
+    before: list[Stay]
     has_loads: bool
+
+    @property
+    def is_new(self) -> bool:
+        return self.stays != self.before
 
 
 def fix_zones(engine: Engine, zone: str) -> None:
@@ -93,14 +99,11 @@ def set_zone(
     """
     mine = account_zones.c.account_id == account_id
     with engine.begin() as connection:
-        query = select(account_zones).where(mine).order_by(account_zones.c.valid_from)
-        stored = [Stay(row.zone, row.valid_from, row.valid_to) for row in connection.execute(query)]
+        stored = [Stay(**row._mapping) for row in connection.execute(_stays_of(account_id))]
         starts = {times.from_text(stay.valid_from): stay.zone for stay in stored}
         stays = list(_stays(moved(starts or {BEGIN: default or _machines_zone()}, zone, day)))
         has_loads = select(loads.c.load_id).where(loads.c.account_id == account_id).limit(1)
-        change = ZoneChange(
-            stays, stays != stored, connection.execute(has_loads).first() is not None
-        )
+        change = ZoneChange(stays, stored, connection.execute(has_loads).first() is not None)
         if change.is_new:
             rows = [{"account_id": account_id, **asdict(stay)} for stay in stays]
             connection.execute(delete(account_zones).where(mine))
@@ -110,6 +113,17 @@ def set_zone(
         for name in {stay.zone for stay in stays}:
             _write_offsets(connection, name)
     return change
+
+
+def stays_of(warehouse: Warehouse, account_id: str) -> list[Stay]:
+    """In which zones an account's days are, begin to end; none before its first load."""
+    return [Stay(**row._mapping) for row in warehouse.read(_stays_of(account_id))]
+
+
+def _stays_of(account_id: str) -> Select[Any]:
+    columns = account_zones.c
+    query = select(columns.zone, columns.valid_from, columns.valid_to)
+    return query.where(columns.account_id == account_id).order_by(columns.valid_from)
 
 
 def moved(starts: Mapping[datetime, str], zone: str, day: date | None) -> dict[datetime, str]:

@@ -63,6 +63,25 @@ def test_a_move_is_shown_since_when_and_says_what_comes_next() -> None:
     ]
 
 
+@pytest.mark.usefixtures("mira", "jonas")
+def test_without_a_zone_it_shows_what_was_said_and_changes_nothing(warehouse: Warehouse) -> None:
+    shown = told("timezone", "mira", "Asia/Kolkata", "--from", "2026-05-01").splitlines()[:3]
+    before = warehouse.read(select(account_zones))
+    assert told("timezone", "mira").splitlines() == shown
+    assert told("timezone", "jonas").startswith("None yet: the zone of the settings")
+    assert json.loads(told("timezone", "jonas", "--json")) == {"account_id": "jonas", "zones": []}
+    assert warehouse.read(select(account_zones)) == before
+
+
+@pytest.mark.usefixtures("mira")
+def test_a_zone_for_the_whole_time_names_the_moves_that_it_takes_back() -> None:
+    moved = told("timezone", "mira", "Asia/Kolkata", "--from", "2026-05-01").splitlines()[:3]
+    lines = told("timezone", "mira", "Europe/Berlin").splitlines()
+    assert lines[0] == "For the whole time, so these moves are taken back:"
+    assert lines[1:4] == moved
+    assert lines[5].split() == ["the", "beginning", "Europe/Berlin"]
+
+
 @pytest.mark.usefixtures("mira")
 def test_the_same_again_changes_nothing_and_says_so(warehouse: Warehouse) -> None:
     command = ("timezone", "mira", "Asia/Kolkata")
@@ -110,6 +129,7 @@ def test_a_program_gets_one_json_object(arguments: tuple[str, ...]) -> None:
             ("mira", "../../localtime"),
             "Invalid value for 'ZONE': '../../localtime' is no time zone of the IANA list.",
         ),
+        (("mira", "--from", "2026-05-01"), "Say which zone it was from that day on."),
         (("nobody", "Asia/Tokyo"), "There is no account 'nobody'. Here are: jonas, mira."),
         (("x\x1b[2J", "Asia/Tokyo"), "There is no account 'x\\x1b[2J'. Here are: jonas, mira."),
         (

@@ -1,6 +1,7 @@
 """Archives of somebody who means harm: all that a manifest says fits, and still nothing happens."""
 
 import random
+import shutil
 import tarfile
 import tracemalloc
 from collections.abc import Callable, Iterable
@@ -197,7 +198,11 @@ def test_bytes_that_are_no_archive_of_ours_are_refused_in_little_memory(
     assert_accepted(owner.settings, backup.archive.name, rows_of(owner.settings.data))
 
 
-def test_what_the_disk_has_no_room_for_is_not_begun(owner: User, backup: Backup) -> None:
+def test_what_the_disk_has_no_room_for_is_not_begun(
+    owner: User, backup: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(owner.settings.data)  # which others change meanwhile
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
     spotify, state = files_of(backup).values()
     huge = {**backup.contents.files, "spotify.db": PackedFile(HUGE, "0" * 64, {})}
     tar = tar_of(member("spotify.db", spotify, size=HUGE), member("state.db", state))

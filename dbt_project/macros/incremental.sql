@@ -34,7 +34,7 @@
 {%- endmacro %}
 
 {% macro require_all_days() %}
-  {% if should_full_refresh() %}
+  {% if execute and should_full_refresh() %}
     {% set found = run_query('select ' ~ are_of_all_days(parents_that_are(['table']))) %}
     {% if not found.rows[0][0] %}
       {{ exceptions.raise_compiler_error(

@@ -53,7 +53,7 @@ skipped plays by those of which it is known.
 SECTIONS = (
     ("Facts and dimensions", "Of every refresh.", ""),
     ("Views over them", "They follow each new play.", "views"),
-    ("Marts of the day", "Tables that the daily run builds, or the first refresh after 04:30: as of then.", "daily"),
+    ("Marts of the day", "Tables that the first run after 04:30 builds.", "daily"),
 )
 
 

@@ -8,29 +8,29 @@ gaps as (
 
 ),
 
-local_offsets as (
-
-    select * from {{ ref('stg_local_offsets') }}
-
-),
-
 localized as (
 
     select
-        gaps.*,
-        gaps.open_from_ms + coalesce(at_begin.offset_ms, 0) as local_from_ms,
-        gaps.open_to_ms + coalesce(at_end.offset_ms, 0) as local_to_ms
+        gaps.account_id,
+        gaps.gap_id,
+        gaps.max_lost_plays,
+        gaps.open_from_ms + coalesce((
+            select local_offsets.offset_ms
+            from {{ ref('stg_local_offsets') }} as local_offsets
+            where
+                local_offsets.account_id = gaps.account_id
+                and local_offsets.valid_from <= gaps.open_from
+                and local_offsets.valid_to > gaps.open_from
+        ), 0) as local_from_ms,
+        gaps.open_to_ms + coalesce((
+            select local_offsets.offset_ms
+            from {{ ref('stg_local_offsets') }} as local_offsets
+            where
+                local_offsets.account_id = gaps.account_id
+                and local_offsets.valid_from <= gaps.open_to
+                and local_offsets.valid_to > gaps.open_to
+        ), 0) as local_to_ms
     from gaps
-    left join local_offsets as at_begin
-        on
-            gaps.account_id = at_begin.account_id
-            and gaps.open_from_ms >= at_begin.valid_from_ms
-            and gaps.open_from_ms < at_begin.valid_to_ms
-    left join local_offsets as at_end
-        on
-            gaps.account_id = at_end.account_id
-            and gaps.open_to_ms >= at_end.valid_from_ms
-            and gaps.open_to_ms < at_end.valid_to_ms
 
 ),
 

@@ -47,6 +47,18 @@ def test_every_model_is_described_column_by_column_as_it_is_built(built: Built) 
         assert all(column["description"] for column in model["columns"].values()), model["name"]
 
 
+def test_every_column_of_a_table_has_a_type(built: Built) -> None:
+    tables = [
+        node["name"]
+        for node in built.manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "view"
+    ]
+    assert len(tables) > 10
+    for table in tables:
+        columns = built.warehouse.read(text(f"select name, type from pragma_table_info('{table}')"))
+        assert [column.name for column in columns if not column.type] == [], table
+
+
 def test_the_documented_source_is_the_table_that_python_declares(built: Built) -> None:
     for source in built.manifest["sources"].values():
         name = source["identifier"]

@@ -41,10 +41,18 @@ select
     local_date,
     track_key,
     content_type,
-    max(case when newest_first = 1 then track_uri end) as track_uri,
-    max(case when newest_first = 1 then track_name end) as track_name,
-    max(case when newest_first = 1 then artist_name end) as artist_name,
-    max(case when newest_first = 1 then album_name end) as album_name,
+    cast(
+        max(case when newest_first = 1 then track_uri end) as {{ type_string() }}
+    ) as track_uri,
+    cast(
+        max(case when newest_first = 1 then track_name end) as {{ type_string() }}
+    ) as track_name,
+    cast(
+        max(case when newest_first = 1 then artist_name end) as {{ type_string() }}
+    ) as artist_name,
+    cast(
+        max(case when newest_first = 1 then album_name end) as {{ type_string() }}
+    ) as album_name,
     cast(count(*) as {{ type_bigint() }}) as plays,
     cast(sum(ms_played) as {{ type_bigint() }}) as ms_played,
     cast(

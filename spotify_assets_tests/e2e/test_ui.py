@@ -70,12 +70,12 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             for asset in ("recently_played", "stg_recently_played", "fct_plays", "mart_top_tracks"):
                 expect(page.get_by_text(asset, exact=True).last).to_be_visible(timeout=60_000)
             page.get_by_role("button", name="Materialize all").click()
-            wait_for(lambda: counted() == 50, seconds=120)
+            wait_for(lambda: counted() == 50, seconds=300)
             page.goto(f"{url}/runs")
             expect(page.get_by_text("Success").first).to_be_visible(timeout=60_000)
 
             spotify.clock.advance(timedelta(minutes=30))
-            wait_for(lambda: counted() > 50, seconds=120)
+            wait_for(lambda: counted() > 50, seconds=300)
             page.goto(f"{url}/automation")
             expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
             assert "Traceback" not in log.read_text()

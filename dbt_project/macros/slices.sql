@@ -78,11 +78,16 @@
     {% set rows = plays_of_touched_days('plays.*', relation) %}
   {% elif is_refresh and relation.identifier == 'fct_track_days' %}
     {% set fact = relation.incorporate(path={'identifier': 'fct_plays'}) %}
+    {# Dates first: with the rows of these dates as a set, SQLite reads an account whole. #}
     {% set rows %}
-      select * from {{ relation }}
-      where (account_id, local_date) in (
+      select track_days.*
+      from (
         {{ plays_of_touched_days('plays.account_id, plays.local_date', fact) }}
-      )
+      ) as dates
+      cross join {{ relation }} as track_days
+      where
+        dates.account_id = track_days.account_id
+        and dates.local_date = track_days.local_date
     {% endset %}
   {% elif config.get('where') %}
     {% set rows = 'select * from ' ~ relation %}

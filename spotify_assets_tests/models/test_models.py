@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -181,6 +182,20 @@ def test_a_row_less_of_any_mart_or_one_too_many_is_seen(built: Built, changeable
     change(changeable, "delete from dim_accounts where account_id = 'mira'")
     found = dbt(changeable, "test", "--select", "test_name:sums_agree")
     assert found == dict.fromkeys(sums, "warn")
+
+
+def test_a_refresh_sees_a_doubled_key_in_the_days_that_it_touched_and_reads_no_other(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(built.settings, data=tmp_path)
+    database.copy(built.settings.warehouse_path, settings.warehouse_path)
+    twice = "insert into fct_track_days select * from fct_track_days limit 1"
+    change(settings, twice)
+    test = "unique_combination_fct_track_days_account_id__local_date__content_type__track_key"
+    monkeypatch.setenv("SPOTIFY_ASSETS_TESTS", "touched days")
+    assert dbt(settings, "test", "--select", test) == {test: "fail"}
+    change(settings, "update int_touched_days set is_rewritten = 0")
+    assert dbt(settings, "test", "--select", test) == {test: "pass"}
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,11 @@ model_watermarks = Table(
     metadata,
     Column("model", Text, primary_key=True),
     Column("load_id", Integer, nullable=False, comment="newest load that the model has seen"),
-    Column("fingerprint", Text, comment="of the text by which an incremental model was built"),
+    Column(
+        "fingerprint",
+        Text,
+        comment="of an incremental model: of what it was built by; else: whether of all days",
+    ),
 )
 
 # dbt's transactions begin with a no-op write to this empty table: see the dbt project's hooks.

@@ -46,7 +46,11 @@
 {% endmacro %}
 
 
-{# The newest load that an incremental model has seen, as SQL; -1 where it is made anew. #}
+{#
+  The newest load that an incremental model has seen, as SQL; -1 where it is made anew. It is made
+  anew after an import, whose rows and spans can change plays of any day: only what polls bring has
+  to be cheap.
+#}
 {% macro newest_load_seen_by(model_name) -%}
   {% set found = adapter.get_relation(this.database, this.schema, model_name) if execute %}
   {% if flags.FULL_REFRESH or not found -%}
@@ -54,9 +58,33 @@
   {%- else -%}
     coalesce((
       select load_id from model_watermarks
-      where model = '{{ model_name }}' and fingerprint = '{{ fingerprint(model_name) }}'
+      where
+        model = '{{ model_name }}'
+        and fingerprint = '{{ fingerprint(model_name) }}'
+        and not exists ({{ imports_after('model_watermarks.load_id') }})
     ), -1)
   {%- endif %}
+{%- endmacro %}
+
+
+{# The imports after a load that brought rows, or that cover a time that no import before covers. #}
+{% macro imports_after(load_id) -%}
+  select 1 from loads as imports
+  where
+    imports.source = 'streaming_history'
+    and imports.load_id > {{ load_id }}
+    and (
+      imports.rows_loaded > 0
+      or not exists (
+        select 1 from loads as before_it
+        where
+          before_it.account_id = imports.account_id
+          and before_it.source = imports.source
+          and before_it.load_id < imports.load_id
+          and before_it.window_from <= imports.window_from
+          and before_it.window_to >= imports.window_to
+      )
+    )
 {%- endmacro %}
 
 

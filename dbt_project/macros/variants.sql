@@ -3,11 +3,11 @@
   which of its variants tells most, and order those that tell equally much.
 #}
 
-{# How many of these columns a row fills. #}
-{% macro filled_columns(columns) -%}
+{# How many of these columns a row of a relation fills. #}
+{% macro filled_columns(columns, relation=none) -%}
   (
   {%- for column in columns %}
-  {{- ' + ' if not loop.first }}case when {{ column }} is null then 0 else 1 end
+  {{- ' + ' if not loop.first }}case when {{ relation ~ '.' if relation }}{{ column }} is null then 0 else 1 end
   {%- endfor -%}
   )
 {%- endmacro %}

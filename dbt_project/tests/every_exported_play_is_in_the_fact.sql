@@ -1,8 +1,9 @@
 {{ config(meta={'dagster': {'ref': {'name': 'fct_plays'}}}, tags=['slow']) }}
 
--- Every row that an export ever told is one play of the fact with its length, but for rows of the
--- account data that the extended history tells better, and what another row tells: the same track
--- that ended with it and lasted longer, or that lasted as long and ended while it played.
+-- Every row of an export is one play of the fact with its length, except rows of the account data
+-- that the extended history tells better, rows without a URI of which another download has it, and
+-- what another row tells: the same track that ended with it and lasted longer, or that lasted as
+-- long and ended while it played.
 with
 
 export_plays as (
@@ -11,12 +12,14 @@ export_plays as (
         account_id,
         row_key,
         kind,
+        ts,
+        track_uri,
         track_key,
         ms_played,
         ended_at_ms,
         title_in_both,
         artist_in_both,
-        substr(ts, 1, 16) as ended_in
+        ts_ms / 60000 as ended_in
     from (
         select
             *,
@@ -64,9 +67,28 @@ explained as (
         on
             left_out.account_id = told.account_id
             and left_out.title_in_both = told.title_in_both
-            and left_out.artist_in_both = told.artist_in_both
-            and left_out.ended_in = told.ended_in
-    where left_out.kind <> 'extended' and told.kind = 'extended'
+    where
+        left_out.kind <> 'extended'
+        and told.kind = 'extended'
+        and (
+            (left_out.artist_in_both = told.artist_in_both and left_out.ended_in = told.ended_in)
+            or (
+                left_out.ms_played = told.ms_played
+                and abs(left_out.ended_in - told.ended_in) <= 1
+            )
+        )
+
+    union
+
+    select left_out.row_key
+    from left_out
+    inner join told
+        on
+            left_out.account_id = told.account_id
+            and left_out.ts = told.ts
+            and left_out.ms_played = told.ms_played
+            and left_out.row_key <> told.row_key
+    where left_out.kind = 'extended' and told.kind = 'extended' and left_out.track_uri is null
 
     union
 

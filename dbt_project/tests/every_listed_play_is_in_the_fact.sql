@@ -1,7 +1,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'fct_plays'}}}, tags=['slow']) }}
 
--- Every row that the API ever told is one play of the fact, but for what ended within two seconds
--- of another row of its track.
+-- Every row of the API is one play of the fact, except those less than 30 s after another row of
+-- their track.
 with
 
 api_plays as (
@@ -37,7 +37,7 @@ where
                 and earlier.track_uri = api_plays.track_uri
                 and earlier.played_at < api_plays.played_at
                 and earlier.played_at
-                >= {{ to_utc_text("(api_plays.ended_at_ms - " ~ var('same_play_within_ms') ~ ")") }}
+                > {{ to_utc_text("(api_plays.ended_at_ms - " ~ var('listed_after_ms') ~ ")") }}
         )
     )
 

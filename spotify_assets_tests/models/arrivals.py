@@ -23,7 +23,7 @@ from spotify_assets.warehouse.zones import first_moment
 from spotify_assets_tests.models.histories import HOUR, MINUTE, SECOND, Row, random_history, text
 
 DAY = 24 * HOUR
-PORTIONS = 7
+PORTIONS = 9
 PORTIONS_OF_LISTENER = 3
 SCENES_OF_LISTENER = 5
 ZONES = (
@@ -114,7 +114,6 @@ class Listener:
     zone: str
     rng: random.Random
     portions: list[int]
-    friend: str
     arrivals: "Arrivals"
     tracks: int = 0
 
@@ -128,20 +127,11 @@ class Listener:
     def some_time(self) -> int:
         return self.rng.choice(self.portions)
 
-    def when_quiet(self, after: int) -> int:
-        """A later portion, in which nothing of this listener's own arrives, if there is one."""
-        later = range(after + 1, PORTIONS)
-        quiet = [portion for portion in later if portion not in self.portions]
-        return self.rng.choice(quiet or [PORTIONS - 1])
-
     def lists(self, portion: int, *items: Row) -> None:
         self.arrivals.lists(portion, self.account_id, *items)
 
     def tells(self, portion: int, *rows: Row, kind: Kind = Kind.EXTENDED) -> None:
         self.arrivals.tells(portion, self.account_id, kind, *rows)
-
-    def friend_lists(self, portion: int, *items: Row) -> None:
-        self.arrivals.lists(portion, self.friend, *items)
 
 
 @dataclass
@@ -160,6 +150,7 @@ class Arrivals:
     def tells(
         self, portion: int, account_id: str, kind: Kind, *rows: Row, package: str = "scenes"
     ) -> None:
+        portion += portion % 2  # every other portion is of pages alone
         self._rows[portion, account_id, (kind, package)].extend(rows)
 
     def of_portion(self, portion: int, rng: random.Random) -> list[Arrival]:
@@ -177,14 +168,13 @@ def random_arrivals(seeds: Sequence[int]) -> Arrivals:
     arrivals = Arrivals()
     scenes = [scene for _ in seeds for scene in SCENES]  # so that each is played
     random.Random(str(seeds)).shuffle(scenes)
-    for number, seed in enumerate(seeds):
+    for seed in seeds:
         rng = random.Random(seed)
         listener = Listener(
             account_id=f"listener-{seed}",
             zone=rng.choice(ZONES),
             rng=rng,
             portions=sorted(rng.sample(range(PORTIONS), k=PORTIONS_OF_LISTENER)),
-            friend=f"listener-{seeds[number - 1]}",
             arrivals=arrivals,
         )
         arrivals.zones[listener.account_id] = listener.zone
@@ -323,42 +313,64 @@ def has_a_variant_with_another_end(listener: Listener, day: int) -> None:
     listener.tells(later, both[1])
 
 
-def is_one_recording(listener: Listener, day: int) -> None:
-    """A friend's plays tell that what the API listed and what the export told is one recording."""
+def is_listed_by_its_start_or_late(listener: Listener, day: int) -> None:
+    """About midnight, the API's time is the start of a play, or late by a pause, or nearly so."""
     rng = listener.rng
-    listed, told = listener.track(), listener.track()
-    told.isrc = listed.isrc
-    first, _, _ = listener.portions
-    end = day + rng.randint(0, DAY)
-    listener.lists(first, listed.listed(end))
-    away = rng.randint(-60, 60) * SECOND
-    row = told.told(end + away, told.duration_ms)
-    if rng.random() < 0.3:  # it lies where its player says, and pairs where it was told of
-        start = end - rng.randint(3, 9) * DAY
-        row |= {"offline": True, "offline_timestamp": start}
-    listener.tells(first, row)
-    later = listener.when_quiet(first)
-    listener.friend_lists(later, told.listed(day + rng.randint(0, 60) * DAY))
+    tracks = [listener.track() for _ in range(2)]
+    moment = day - rng.randint(0, 15 * MINUTE)
+    for _ in range(rng.randint(3, 6)):
+        track = rng.choice(tracks)
+        start, moment = moment, moment + rng.choice((track.duration_ms, 2 * SECOND))
+        away = rng.choice(
+            (start - moment, start - moment - 15 * MINUTE, rng.randint(1, 16) * MINUTE, 0)
+        )
+        told = track.told(moment, moment - start)
+        if rng.random() < 0.2:
+            told["spotify_track_uri"] = rng.choice((None, f"{track.uri} again"))
+        listener.tells(rng.choice(listener.portions[:2]), told)
+        listener.lists(rng.choice(listener.portions[1:]), track.listed(moment + away))
+        moment += rng.choice((SECOND, 5 * MINUTE))
 
 
-def was_half_of_it(listener: Listener, day: int) -> None:
-    """A friend's plays tell how long a track is, and later that it is longer."""
+def plays_for_hours(listener: Listener, day: int) -> None:
+    """Of 5 to 24 h, over midnight: the API's time is its end, its start, or between them."""
     rng = listener.rng
-    seconds = rng.randint(30, 59)
-    track = listener.track(duration_ms=seconds * SECOND)
-    least = rng.choice((0, seconds * 500, seconds * 500))
-    first, _, _ = listener.portions
-    row = track.told(day + rng.randint(0, DAY), rng.randint(least, 29_999))
-    if rng.random() < 0.3:
-        start = day - rng.randint(3, 9) * DAY
-        row |= {"offline": True, "offline_timestamp": start}
-    listener.tells(first, row)
-    later = listener.when_quiet(first)
-    listener.friend_lists(later, track.listed(day + rng.randint(0, 60) * DAY))
-    longer = track.listed(
-        day + rng.randint(0, 60) * DAY, duration_ms=rng.randint(seconds, 90) * SECOND
-    )
-    listener.friend_lists(listener.when_quiet(later), longer)
+    first, *later = listener.portions
+    for night in range(2):
+        track = listener.track(duration_ms=24 * HOUR)
+        length = rng.randint(5, 24) * HOUR
+        end = day + night * 3 * DAY + rng.randint(0, length)
+        told = track.told(end, length)
+        if rng.random() < 0.3:
+            told |= {"offline": True, "offline_timestamp": end - length}
+        listener.tells(first, told)
+        away = rng.choice((0, length, 6 * HOUR, 6 * HOUR + 15 * MINUTE, rng.randint(0, length)))
+        listener.lists(rng.choice(later), track.listed(end - away))
+        listener.lists(rng.choice(later), listener.track().listed(end + rng.randint(0, DAY)))
+
+
+def lacks_uri_or_names(listener: Listener, day: int) -> None:
+    """Two downloads tell the same plays, the one without URI, the other without names, or both."""
+    rng = listener.rng
+    no_names: Row = {
+        "master_metadata_track_name": None,
+        "master_metadata_album_artist_name": None,
+        "master_metadata_album_album_name": None,
+    }
+    no_uri: Row = {"spotify_track_uri": None}
+    lacks: list[Row] = [{}, no_uri, no_names, no_uri | no_names, {"spotify_track_uri": ""}]
+    moment = day
+    for _ in range(rng.randint(2, 4)):
+        track = listener.track()
+        moment += track.duration_ms
+        length = rng.choice((0, track.duration_ms))
+        for lack in rng.choices(lacks, k=3):
+            listener.tells(listener.some_time(), track.told(moment, length, **lack))
+        if rng.random() < 0.3:  # another track in the same second
+            other = listener.track().told(moment, length, **rng.choice((no_uri, {})))
+            listener.tells(listener.some_time(), other)
+        if rng.random() < 0.5:
+            listener.lists(listener.some_time(), track.listed(moment + rng.randint(0, 999)))
 
 
 def has_account_data_first(listener: Listener, day: int) -> None:
@@ -372,7 +384,10 @@ def has_account_data_first(listener: Listener, day: int) -> None:
         track = rng.choice(tracks)
         end = day + rng.randint(-5, 5) * MINUTE + rng.randrange(MINUTE)
         ms_played = rng.choice((5, 25, 55)) * SECOND
-        listener.tells(first, minute_told(track, end, ms_played), kind=Kind.MUSIC)
+        row = minute_told(track, end + rng.choice((0, 0, 0, -MINUTE, MINUTE)), ms_played)
+        if rng.random() < 0.2:
+            row["artistName"] = "The Artist"
+        listener.tells(first, row, kind=Kind.MUSIC)
         if rng.random() < 0.6:
             listener.tells(later, track.told(end, ms_played))
         if rng.random() < 0.4:
@@ -380,14 +395,14 @@ def has_account_data_first(listener: Listener, day: int) -> None:
 
 
 def plays_for_days(listener: Listener, day: int) -> None:
-    """What claims to be longer than any play: rows that overlap, and a length to estimate."""
+    """The longest that a row can tell: rows that overlap, and a length to estimate."""
     rng = listener.rng
     track = listener.track(duration_ms=60 * HOUR)
-    ms_played = rng.randint(30, 60) * HOUR
+    ms_played = rng.randint(20, 24) * HOUR
     end = day + rng.randint(0, DAY)
     for _ in range(3):
         listener.tells(listener.some_time(), track.told(end, ms_played))
-        end += rng.choice((rng.randint(8, 12) * HOUR, rng.randint(24, 29) * HOUR))
+        end += rng.choice((rng.randint(8, 12) * HOUR, rng.randint(20, 29) * HOUR))
     end += 5 * DAY
     for _ in range(2):
         listener.lists(listener.some_time(), listener.track(duration_ms=60 * HOUR).listed(end))
@@ -411,11 +426,11 @@ def is_shorter_than_it_seemed(listener: Listener, day: int) -> None:
 
 
 def is_written_down_twice(listener: Listener, day: int) -> None:
-    """By the API within two seconds, by an export with one end or too close, about midnight."""
+    """By the API within half a minute, by an export with one end or too close, about midnight."""
     rng = listener.rng
     track = listener.track()
     for _ in range(rng.randint(2, 4)):
-        away = rng.choice((-2_000, 0, 2_000, rng.randint(-2_500, 2_500)))
+        away = rng.choice((-30_000, 0, 29_999, rng.randint(-35_000, 35_000)))
         listener.lists(listener.some_time(), track.listed(day + away))
     night = day + 2 * DAY
     long = rng.choice((100 * SECOND, 5 * HOUR))
@@ -464,8 +479,9 @@ SCENES: tuple[Callable[[Listener, int], None], ...] = (
     pairs_at_the_other_end,
     pairs_far_away_and_not_over_midnight,
     has_a_variant_with_another_end,
-    is_one_recording,
-    was_half_of_it,
+    is_listed_by_its_start_or_late,
+    plays_for_hours,
+    lacks_uri_or_names,
     has_account_data_first,
     plays_for_days,
     is_shorter_than_it_seemed,

@@ -6,11 +6,10 @@ from their SQL: plain loops over all rows of an account, without days, slices an
 
 import json
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,12 @@ Row = dict[str, Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPOTIFY_BEGAN = datetime(2006, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000
-LISTED_TWICE_WITHIN = 2 * SECOND
 SAME_PLAY_WITHIN = 60 * SECOND
+MOVED_WITHIN = 15 * MINUTE
+LOOK_BACK = 6 * 60 * MINUTE
 COUNTED_AFTER = LISTED_AFTER = 30 * SECOND
 LONGEST_PLAY = 10 * 60 * MINUTE
 LARGEST_SECONDS = 10**11  # a larger time of a player is in ms
-ROUNDS = 3
 
 SKIPS = ("fwdbtn", "backbtn", "endplay", "unknown")
 # All fields of a row of an export: which of its variants is taken depends on them.
@@ -49,6 +48,7 @@ class Raw:
     listed: dict[str, list[Row]]
     exported: dict[str, list[Row]]
     zones: dict[str, list[tuple[datetime, datetime, ZoneInfo]]]
+    spans: dict[str, list[tuple[str, str]]]
 
     @classmethod
     def read(cls, path: Path) -> "Raw":
@@ -65,6 +65,10 @@ class Raw:
         listed = rows("select * from raw_recently_played")
         exported = rows("select * from raw_streaming_history")
         zones = rows("select * from account_zones")
+        spans = rows(
+            "select account_id, window_from, window_to from loads"
+            " where load_id in (select load_id from export_days)"
+        )
         connection.close()
         return cls(
             listed={
@@ -85,47 +89,33 @@ class Raw:
                 ]
                 for account, found in zones.items()
             },
+            spans={
+                account: [(row["window_from"], row["window_to"]) for row in found]
+                for account, found in spans.items()
+            },
         )
-
-    @cached_property
-    def recordings(self) -> dict[str, set[str]]:
-        """Of every track that any account was told of, its ISRCs."""
-        found = defaultdict(set)
-        for row in self._all_listed():
-            if row["isrc"]:
-                found[row["track_uri"]].add(row["isrc"])
-        return found
-
-    @cached_property
-    def lengths(self) -> dict[str, int]:
-        """Of every track that any account was told of, the greatest length."""
-        found: dict[str, int] = {}
-        for row in self._all_listed():
-            found[row["track_uri"]] = max(found.get(row["track_uri"], 0), row["duration_ms"])
-        return found
-
-    def _all_listed(self) -> Iterator[Row]:
-        for rows in self.listed.values():
-            yield from rows
 
 
 def plays(raw: Raw, account_id: str) -> list[Row]:
     """The rows of `fct_plays` of an account, ordered by `play_id`."""
     listed = listed_plays(raw.listed.get(account_id, []))
     exported = exported_plays(raw.exported.get(account_id, []))
-    partners = dict(_pairs(raw, listed, exported))
-    paired = set(partners.values())
+    spans = raw.spans.get(account_id, [])
+    partners = {one: (other, by) for one, other, by in _pairs(listed, exported, spans)}
+    paired = {key for key, _ in partners.values()}
+    by_key = {row["row_key"]: row for row in listed}
     found = [
-        _exported_play(raw, row, next((a for a in listed if a["row_key"] == key), None))
+        _exported_play(row, by_key.get(key), matched_by)
         for row in exported
-        for key in [partners.get(row["row_key"])]
+        for key, matched_by in [partners.get(row["row_key"], ("", None))]
     ]
     found += [_listed_play(row) for row in listed if row["row_key"] not in paired]
     ends = sorted({play["end"] for play in found})
     for play in found:
         if play["source"] == "api":
             before = [end for end in ends if play["end"] - LONGEST_PLAY <= end < play["end"]]
-            play["ms_played"] = min([play["duration"], *(play["end"] - end for end in before)])
+            length = LISTED_AFTER if play["duration"] is None else play["duration"]
+            play["ms_played"] = min([length, *(play["end"] - end for end in before)])
     finished = [_finished(raw, account_id, play) for play in found]
     return sorted(finished, key=lambda play: str(play["play_id"]))
 
@@ -141,11 +131,11 @@ def track_days(found: Iterable[Row]) -> list[Row]:
 
 
 def listed_plays(rows: Iterable[Row]) -> list[Row]:
-    """What the API lists, but what it lists twice."""
+    """What the API lists, without what it lists again within half a minute."""
     kept, ends = [], dict[str, int]()
     for row in sorted(rows, key=lambda row: (row["end"], row["row_key"])):
         before = ends.get(row["track_uri"])
-        if before is None or row["end"] - before > LISTED_TWICE_WITHIN:
+        if before is None or row["end"] - before >= LISTED_AFTER:
             kept.append(row)
         ends[row["track_uri"]] = row["end"]
     return kept
@@ -157,17 +147,15 @@ def exported_plays(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         variants[row["row_key"]].append(row)
     extended = [each for each in variants.values() if each[0]["kind"] == "extended"]
-    # Under whatever names a download tells it.
-    told = Counter(names for each in extended for names in {row["names"] for row in each})
-    kept = [_best(each) for each in extended]
     account_data = [_best(each) for each in variants.values() if each[0]["kind"] != "extended"]
-    once = list(_each_once(kept))
-    for row in sorted(account_data, key=lambda row: (-row["ms_played"], row["row_key"])):
-        if told[row["names"]]:
-            told[row["names"]] -= 1
-        else:
-            once.append(row)
-    return once
+    once = list(_each_once(_with_uri_or_names(extended)))
+    # Under whatever names a download tells it.
+    told = {
+        (row["row_key"], each["title"], each["by"]): row
+        for row in once
+        for each in [row, *variants[row["row_key"]]]
+    }
+    return [*once, *_not_told_better(account_data, told)]
 
 
 def _best(variants: list[Row]) -> Row:
@@ -180,35 +168,123 @@ def _best(variants: list[Row]) -> Row:
     return min(variants, key=lambda row: (-len(filled(row)), text(row)))
 
 
-def _each_once(rows: list[Row]) -> Iterator[Row]:
+def _with_uri_or_names(extended: list[list[Row]]) -> Iterator[Row]:
+    """The best variant of each row but those that another row tells with its URI or more names."""
+    names = ("track", "artist", "album", "title", "by")
+    by_second = defaultdict(list)
+    for row in (row for variants in extended for row in variants):
+        by_second[row["ts"], row["ms_played"]].append(row)
+
+    def filled(row: Row) -> int:
+        return sum(row[name] is not None for name in names[:3])
+
+    def is_better(other: Row, row: Row) -> bool:
+        if other["row_key"] == row["row_key"]:
+            return False
+        if any(row[n] and other[n] and row[n] != other[n] for n in names[:3]):
+            return False
+        order = (-filled(other), other["row_key"]) < (-filled(row), row["row_key"])
+        return other["uri"] is not None or order
+
+    best = {variants[0]["row_key"]: _best(variants) for variants in extended}
+    told = defaultdict(list)
+    for row in best.values():
+        if row["uri"] is None and row["ms_played"] > 0:
+            together = by_second[row["ts"], row["ms_played"]]
+            better = [other for other in together if is_better(other, row)]
+            if better:
+                chosen = min(
+                    better, key=lambda o: (o["uri"] is None, -filled(o), o["row_key"])
+                )
+                told[chosen["row_key"]].append(row)
+    gone = {row["row_key"] for rows in told.values() for row in rows}
+    for key, row in best.items():
+        if key not in gone:
+            others = {
+                name: max((o[name] for o in told[key] if o[name] is not None), default=None)
+                for name in names
+            }
+            yield row | {n: row[n] or _first(others[n], row[n]) for n in names}
+
+
+def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
     by_end, by_length = defaultdict(list), defaultdict(list)
     for row in rows:
-        by_end[row["what"], row["end"]].append(row)
+        by_end[_what(row), row["end"]].append(row)
     for together in by_end.values():
         longest = min(together, key=lambda row: (-row["ms_played"], row["row_key"]))
-        by_length[longest["what"], longest["ms_played"]].append(longest)
+        by_length[_what(longest), longest["ms_played"]].append(longest)
     for (_, length), alike in by_length.items():
-        alike.sort(key=lambda row: row["end"])
+        alike.sort(key=lambda row: (row["end"], row["row_key"]))
         yield alike[0]
         for before, row in pairwise(alike):
-            if row["end"] - before["end"] >= min(length - SECOND, LONGEST_PLAY):
+            if row["end"] - before["end"] >= length - SECOND:
                 yield row
 
 
-def _pairs(raw: Raw, listed: list[Row], exported: list[Row]) -> Iterator[tuple[str, str]]:
-    """Keys of an export's and the API's row that are one play: mutual nearest neighbours."""
-    candidates = []
+def _what(row: Row) -> tuple[str, ...]:
+    track = row["track"] if row["uri"] is None or row["content"] == "audiobook" else None
+    artist, album = (row["artist"], row["album"]) if row["uri"] is None else (None, None)
+    return row["uri"] or "", track or "", artist or "", album or ""
+
+
+def _not_told_better(
+    account_data: list[Row], told: dict[tuple[str, str, str], Row]
+) -> Iterable[Row]:
+    """Rows of the account data for which no row of the extended history is left."""
+    left = {row["row_key"]: row for row in account_data}
+    steps = ((True, 0), (True, 1), (True, -1), (False, 0))
+    for of_equal_length, minutes in steps:
+
+        def key(row: Row, title: str, by: str, later: int, same: bool) -> tuple[Any, ...]:
+            return (row["ts_ms"] // MINUTE + later, title, row["ms_played"] if same else by)
+
+        free = defaultdict(dict)
+        for (row_key, title, by), row in told.items():
+            free[key(row, title, by, 0, of_equal_length)][row_key] = row
+        wanting = defaultdict(list)
+        for row in left.values():
+            wanting[key(row, row["title"], row["by"], minutes, of_equal_length)].append(row)
+        used = set()
+        for where, rows in wanting.items():
+            rows.sort(key=lambda row: (-row["ms_played"], row["row_key"]))
+            better = sorted(
+                free[where].values(), key=lambda row: (-row["ms_played"], row["row_key"])
+            )
+            for row, other in zip(rows, better, strict=False):
+                del left[row["row_key"]]
+                used.add(other["row_key"])
+        told = {names: row for names, row in told.items() if names[0] not in used}
+    return left.values()
+
+
+def _pairs(
+    listed: list[Row], exported: list[Row], spans: list[tuple[str, str]]
+) -> Iterator[tuple[str, str, str]]:
+    """Keys of an export's and the API's row that are one play, and by what: nearest neighbours."""
+    candidates: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
     for row in exported:
         for play in listed:
+            by_uri = row["uri"] is not None and row["uri"] == play["track_uri"]
+            artists = (play["artist_name"], play["album_artist_name"])
+            by_names = row["track"] and row["track"] == play["track_name"] and row["artist"]
+            if not by_uri and not (by_names and row["artist"] in artists):
+                continue
+            is_extended = row["kind"] == "extended"
+            is_short = row["ms_played"] < LISTED_AFTER
+            order = (play["played_at"], row["row_key"], play["row_key"])
             distance = _distance(row, play)
-            step = distance <= SAME_PLAY_WITHIN and _step(raw, row, play)
-            if step:
-                order = (distance, play["played_at"], row["row_key"], play["row_key"])
-                candidates.append((step, order))
-    free = {key for _, (_, _, *keys) in candidates for key in keys}
-    for step in sorted({step for step, _ in candidates}):
-        orders = sorted(order for each, order in candidates if each == step)
-        for _ in range(ROUNDS):
+            if distance <= SAME_PLAY_WITHIN:
+                step = (0 if by_uri else 2 if is_extended else 4) + is_short
+                candidates[step].append((distance, *order))
+            moved = _moved(row, play, spans)
+            if is_extended and moved is not None:
+                candidates[(6 if by_uri else 8) + is_short].append((moved, *order))
+    free = {key for found in candidates.values() for order in found for key in order[2:]}
+    names = ("uri", "names", "names_and_minute", "uri_moved", "names_moved")
+    for step in sorted(candidates):
+        orders = sorted(candidates[step])
+        for _ in range(3 if step < 6 else 2):
             nearest: dict[str, Any] = {}
             for order in orders:
                 if free.issuperset(order[2:]):
@@ -218,7 +294,7 @@ def _pairs(raw: Raw, listed: list[Row], exported: list[Row]) -> Iterator[tuple[s
                 one, other = order[2:]
                 if nearest[one] == nearest[other] == order:
                     free -= {one, other}
-                    yield one, other
+                    yield one, other, names[step // 2]
 
 
 def _distance(row: Row, play: Row) -> int:
@@ -226,31 +302,34 @@ def _distance(row: Row, play: Row) -> int:
     ts: int = row["ts_ms"]
     if row["kind"] != "extended":  # to the minute: anywhere in it is no difference at all
         return max(0, ts - listed, listed - ts - MINUTE + 1)
-    by_player: int | None = row["player_end"]
-    return min(abs(end - listed) for end in (ts, by_player) if end is not None)
+    return min(abs(end - listed) for end in _possible_ends(row))
 
 
-def _step(raw: Raw, row: Row, play: Row) -> tuple[int, bool] | None:
-    """Of which class a pair is, and whether it is of the second half of it."""
-    is_short = row["ms_played"] < LISTED_AFTER
-    if row["uri"] == play["track_uri"]:
-        return 1, is_short
-    if play["isrc"] and play["isrc"] in raw.recordings.get(row["uri"], ()):
-        return 2, is_short
-    artists = (play["artist_name"], play["album_artist_name"])
-    if row["track"] and row["track"] == play["track_name"] and row["artist"] in artists:
-        return (3 if row["kind"] == "extended" else 4), is_short
-    return None
+def _moved(row: Row, play: Row, spans: list[tuple[str, str]]) -> int | None:
+    """How far the API's time is from an end whose play it can be in, None where from none."""
+    listed: int = play["end"]
+    look_back = min(row["ms_played"], LOOK_BACK)
+    in_a_span = any(begin <= play["played_at"] <= end for begin, end in spans)
+    outside = MOVED_WITHIN if in_a_span else 0
+    inside = [
+        abs(end - listed)
+        for end in _possible_ends(row)
+        if end - look_back - outside <= listed <= end + outside
+    ]
+    return min(inside, default=None)
 
 
-def _exported_play(raw: Raw, row: Row, play: Row | None) -> Row:
+def _possible_ends(row: Row) -> list[int]:
+    return [end for end in (row["ts_ms"], row["player_end"]) if end is not None]
+
+
+def _exported_play(row: Row, play: Row | None, matched_by: str | None) -> Row:
     listed: Row = play or {}
     is_skip = row["skipped"] == 1 or row["reason_end"] in SKIPS
     tells = row["skipped"] is not None or row["reason_end"]
     to_the_minute = row["kind"] != "extended" and play is not None
     return {
         "end": listed["end"] if to_the_minute else row["end"],
-        "duration": listed.get("duration_ms", raw.lengths.get(row["uri"])),
         "play_id": (listed or row)["row_key"][:20],
         "track_uri": row["uri"] or listed.get("track_uri"),
         "content_type": row["content"],
@@ -262,6 +341,7 @@ def _exported_play(raw: Raw, row: Row, play: Row | None) -> Row:
         "skipped": 1 if is_skip else 0 if tells else None,
         "incognito": row["incognito_mode"] or 0,
         "source": "both" if play else "export",
+        "matched_by": matched_by,
         "api_played_at": listed.get("played_at"),
         "export_ended_at": row["ts"],
         "api_row_key": listed.get("row_key"),
@@ -284,6 +364,7 @@ def _listed_play(row: Row) -> Row:
         "skipped": None,
         "incognito": 0,
         "source": "api",
+        "matched_by": None,
         "api_played_at": row["played_at"],
         "export_ended_at": None,
         "api_row_key": row["row_key"],
@@ -299,9 +380,11 @@ def _finished(raw: Raw, account_id: str, play: Row) -> Row:
     local = started_at.astimezone(zone)
     title, artist = play["track_name"] or None, play["artist_name"] or None
     by_names = "unknown" if title is None else f"{len(title)} characters: {title}, {artist or ''}"
-    is_long = play["ms_played"] >= COUNTED_AFTER
-    is_half = play["duration"] is not None and play["ms_played"] * 2 >= play["duration"]
-    is_counted = play["source"] == "api" or (play["ms_played"] > 0 and (is_long or is_half))
+    is_counted = play["ms_played"] >= COUNTED_AFTER
+    if play["source"] == "api":
+        listed, spans = play["api_played_at"], raw.spans.get(account_id, [])
+        in_a_span = any(begin <= listed <= end for begin, end in spans)
+        is_counted = play["ms_played"] >= SECOND or not in_a_span
     return {
         "play_id": play["play_id"],
         "account_id": account_id,
@@ -324,6 +407,7 @@ def _finished(raw: Raw, account_id: str, play: Row) -> Row:
         "incognito": play["incognito"],
         "is_counted": int(is_counted),
         "source": play["source"],
+        "matched_by": play["matched_by"],
         "api_played_at": play["api_played_at"],
         "export_ended_at": play["export_ended_at"],
         "api_row_key": play["api_row_key"],
@@ -378,8 +462,8 @@ def _typed(row: Row) -> Row:
         "track": track,
         "artist": artist,
         "album": album,
-        "names": (title_in_both or "", artist_in_both or "", row["ts"][:16]),
-        "what": uri or ("", track or "", artist or "", album or ""),
+        "title": title_in_both or "",
+        "by": artist_in_both or "",
         "content": _content(row),
         "is_late": is_late,
         "ts_ms": ts,

@@ -35,7 +35,8 @@ from spotify_assets.warehouse.zones import BEGIN, END, fix_zones, set_zone
 from spotify_assets_tests.models import oracle
 from spotify_assets_tests.models.arrivals import PORTIONS, Arrival, again, random_arrivals
 from spotify_assets_tests.models.building import dbt_run
-from spotify_assets_tests.models.oracle import COUNTED_AFTER, DAY, SAME_PLAY_WITHIN, Raw, Row
+from spotify_assets_tests.models.histories import HOUR
+from spotify_assets_tests.models.oracle import DAY, LOOK_BACK, MOVED_WITHIN, Raw, Row
 from spotify_assets_tests.support import user_of
 
 LISTENERS = 100
@@ -46,16 +47,17 @@ MOVE_AFTER = 2
 
 Day = tuple[str, int]  # of an account, counted from 1970
 
-# What every portion may do to the fact. Where one of these did not occur, nothing is proven of it.
+# What a portion of pages may do to the fact, and what rows of imports may be. Where one of these did
+# not occur, nothing is proven of it.
 KINDS = {
     "two rows became one play",
     "a row is a play of its own again",
     "a play left its local date",
     "an estimate changed",
-    "a friend's play told that two tracks are one",
-    "a friend's play told that half of it was played",
-    "a friend's play told that half of it was not played",
     "a play lies days away from its pair",
+    "a time of the API is no end",
+    "a play of hours",
+    "a row without a URI",
     "a late row",
     "a new variant",
     "account data before the extended history",
@@ -168,29 +170,8 @@ def touched_days(raw: Raw, seen: int) -> set[Day]:
 
 
 def _days_of_news(raw: Raw, seen: int) -> Iterator[Day]:
-    old_isrcs, old_lengths = Counter[tuple[str, str]](), Counter[str]()
-    new_isrcs, new_lengths = set[tuple[str, str]](), Counter[str]()
-    for row in (row for rows in raw.listed.values() for row in rows):
-        uri, isrc, length = row["track_uri"], row["isrc"], row["duration_ms"]
-        if row["load_id"] > seen:
-            yield row["account_id"], row["end"] // DAY
-            new_isrcs.add((uri, isrc))
-            new_lengths[uri] = max(new_lengths[uri], length)
-        else:
-            old_isrcs[uri, isrc] += 1
-            old_lengths[uri] = max(old_lengths[uri], length)
-    for uri, isrc in new_isrcs - set(old_isrcs):
-        for row in (row for rows in raw.listed.values() for row in rows):
-            if isrc and isrc == row["isrc"] and uri != row["track_uri"]:
-                yield row["account_id"], row["end"] // DAY
-    longer = {uri for uri, length in new_lengths.items() if length > old_lengths[uri]}
-    for account_id, rows in raw.exported.items():
-        new_keys = {row["row_key"] for row in rows if row["load_id"] > seen}
-        for row in rows:
-            if row["load_id"] > seen or row["row_key"] in new_keys:
-                yield from ((account_id, end // DAY) for end in _ends(row))
-            if row["uri"] in longer and row["ms_played"] < COUNTED_AFTER:
-                yield account_id, row["end"] // DAY
+    for account_id, rows in raw.listed.items():
+        yield from ((account_id, row["end"] // DAY) for row in rows if row["load_id"] > seen)
 
 
 def _spread(raw: Raw, days: set[Day]) -> set[Day]:
@@ -203,8 +184,10 @@ def _spread(raw: Raw, days: set[Day]) -> set[Day]:
         for other in _ends(row)
         if one // DAY != other // DAY
         and any(
-            abs(play["end"] - end) <= SAME_PLAY_WITHIN
+            -MOVED_WITHIN <= end - play["end"] <= min(row["ms_played"], LOOK_BACK) + MOVED_WITHIN
+            or -MOVED_WITHIN <= play["end"] - end <= MOVED_WITHIN
             for play in raw.listed.get(account_id, [])
+            if play["track_uri"] == row["uri"] or play["track_name"] == row["track"]
             for end in _ends(row) - {row["end"]}
         )
     ]
@@ -250,19 +233,20 @@ def assert_as_built_at_once(models: Models, other: Settings) -> None:
         assert models.types(model) == full.types(model)
 
 
-def kinds_of_change(before: list[Row], after: list[Row], news: set[str]) -> Iterator[str]:
-    """What a portion did to plays. `news` are the accounts of which it has rows."""
+def kinds_of_change(before: list[Row], after: list[Row]) -> Iterator[str]:
+    """What a portion of pages did to plays."""
     old = {key: row for row in before for key in _keys(row)}
     for row in after:
         known = [old[key] for key in _keys(row) if key in old]
         listed = oracle.to_ms(row["api_played_at"] or row["ended_at"])
         if abs(listed - oracle.to_ms(row["ended_at"])) > 3 * DAY:
             yield "a play lies days away from its pair"
-        is_friends = row["account_id"] not in news
-        if len({each["play_id"] for each in known}) == 2:
+        if row["matched_by"] and "moved" in row["matched_by"] and row not in known:
+            yield "a time of the API is no end"
+            if row["ms_played"] > 5 * HOUR:
+                yield "a play of hours"
+        if known and row["source"] == "both" and {each["source"] for each in known} == {"export"}:
             yield "two rows became one play"
-            if is_friends:
-                yield "a friend's play told that two tracks are one"
         for each in known:
             if each["source"] == "both" != row["source"]:
                 yield "a row is a play of its own again"
@@ -270,10 +254,6 @@ def kinds_of_change(before: list[Row], after: list[Row], news: set[str]) -> Iter
                 yield "a play left its local date"
             if each["ms_played"] != row["ms_played"] and row["source"] == "api":
                 yield "an estimate changed"
-            if is_friends and each["is_counted"] < row["is_counted"]:
-                yield "a friend's play told that half of it was played"
-            if is_friends and each["is_counted"] > row["is_counted"]:
-                yield "a friend's play told that half of it was not played"
 
 
 def kinds_of_rows(raw: Raw, seen: int) -> Iterator[str]:
@@ -283,18 +263,24 @@ def kinds_of_rows(raw: Raw, seen: int) -> Iterator[str]:
         listed = raw.listed.get(account_id, [])
         ends = [row["end"] for row in [*old, *listed] if row["load_id"] <= seen]
         keys = {row["row_key"] for row in old}
-        minutes = {row["names"] for row in old if row["kind"] != "extended"}
+        minutes = {_in_both(row) for row in old if row["kind"] != "extended"}
         for row in new:
             if row["end"] < max(ends, default=0) - DAY:
                 yield "a late row"
             if row["row_key"] in keys:
                 yield "a new variant"
-            if row["kind"] == "extended" and row["names"] in minutes:
+            if row["kind"] == "extended" and row["uri"] is None:
+                yield "a row without a URI"
+            if row["kind"] == "extended" and _in_both(row) in minutes:
                 yield "account data before the extended history"
             if row["ts_ms"] - (row["player_end"] or row["ts_ms"]) > 3 * DAY:
                 yield "told of more than three days later"
             if (row["end"] - row["ms_played"]) // DAY != row["end"] // DAY:
                 yield "its end is on another day than its start"
+
+
+def _in_both(row: Row) -> tuple[str, ...]:
+    return row["title"], row["by"], row["ts"][:16]
 
 
 def _keys(row: Row) -> Iterator[str]:
@@ -333,19 +319,14 @@ def test_built_in_portions_the_models_are_what_they_are_built_at_once(
         changes = models.build()
         assert_as_the_oracle_says(models, raw, when)
         after = models.table(FACT)
-        if seen >= 0:
+        found.update(kinds_of_rows(raw, seen))
+        # An import makes all anew.
+        if seen >= 0 and (portion == portions[-1] or not any(each.file for each in portion)):
             touched = touched_days(raw, seen)
             assert changes.days <= touched, (changes.days - touched, when)
             assert changes.dates <= changes.dates_of_plays, (changes.dates, when)
             assert (portion != portions[-1]) == bool(changes.days), when
-            news = {
-                row["account_id"]
-                for rows in (*raw.listed.values(), *raw.exported.values())
-                for row in rows
-                if row["load_id"] > seen
-            }
-            found.update(kinds_of_change(before, after, news))
-            found.update(kinds_of_rows(raw, seen))
+            found.update(kinds_of_change(before, after))
         before = after
         if number == MOVE_AFTER:
             mover = rng.choice(sorted(arrivals.zones))
@@ -368,9 +349,10 @@ def test_what_a_killed_run_left_the_next_completes_and_a_second_finds_nothing_to
     arrivals = random_arrivals(seeds)
     portions = [arrivals.of_portion(number, rng) for number in range(PORTIONS)]
     models.settle(arrivals.zones)
-    models.load(arrival for portion in portions[:-2] for arrival in portion)
+    *known, import_, pages, more_pages = [*portions[0::2], *portions[1::2]][:8]
+    models.load(arrival for portion in known for arrival in portion)
     models.build()
-    for portion in portions[-2:]:
+    for portion in (pages, more_pages):
         models.load(portion)
         changes = models.build("--select", f"+{FACT}")
         assert changes.days
@@ -381,6 +363,11 @@ def test_what_a_killed_run_left_the_next_completes_and_a_second_finds_nothing_to
     assert changes.dates
     assert_as_the_oracle_says(models, Raw.read(models.path), "after the second run")
     assert models.build() == Changes()
+    # An import makes the fact anew, and what is made of it.
+    models.load(import_)
+    models.build("--select", f"+{FACT}")
+    models.build()
+    assert_as_the_oracle_says(models, Raw.read(models.path), "after the import")
     assert_as_built_at_once(
         models, user_of(still_spotify.environment(), tmp_path / "other").settings
     )

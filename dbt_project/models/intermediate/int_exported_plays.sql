@@ -20,18 +20,28 @@
     'export_plays.skipped',
     'export_plays.incognito_mode',
 ] -%}
-{%- set same_play = [
-    'track_uri',
+{#- Which rows can be one play: of one URI, or of the same names where there is none. A book's URI
+  stands for all of its chapters. -#}
+{%- set names = ['track_name', 'artist_name', 'album_name'] -%}
+{%- set all_names = names + ['title_in_both', 'artist_in_both'] -%}
+{%- set same_track = [
     'account_id',
-    "case when track_uri is null then coalesce(track_name, '') end",
+    'track_uri',
+    "case when track_uri is null or content_type = 'audiobook' then coalesce(track_name, '') end",
     "case when track_uri is null then coalesce(artist_name, '') end",
     "case when track_uri is null then coalesce(album_name, '') end",
-    "case when kind <> 'extended' then row_key end",
 ] | join(', ') -%}
-{%- set minute = 'substr(ts, 1, 16)' -%}
+{#- In this order a row of the account data looks for the row of the extended history that tells the
+  same play. What both have to have in common, and how many minutes the extended row is later. -#}
+{%- set yields = [
+    (['title_in_both', 'ms_played'], 0),
+    (['title_in_both', 'ms_played'], 1),
+    (['title_in_both', 'ms_played'], -1),
+    (['title_in_both', 'artist_in_both'], 0),
+] -%}
 
--- Staging is read by its name wherever an index of raw answers: what two read as one, SQLite would
--- copy before.
+-- SQLite materialises a CTE that is used twice and then cannot use raw's indexes, so staging is
+-- named wherever it is read.
 with
 
 days as (
@@ -107,6 +117,8 @@ variants as (
         export_plays.account_id,
         export_plays.row_key,
         export_plays.variant,
+        export_plays.title_in_both,
+        export_plays.artist_in_both,
         row_number() over (
             partition by export_plays.account_id, export_plays.row_key
             order by export_plays.filled_fields desc, export_plays.fields asc
@@ -119,92 +131,139 @@ variants as (
 
 ),
 
--- What the account data tells to the minute, the extended history tells better. Names and minute
--- are all that both tell, so the rows yield one by one, the longest first.
-account_data as (
-
-    select
-        account_id,
-        row_key,
-        variant,
-        title_in_both,
-        artist_in_both,
-        {{ minute }} as ended_in,
-        row_number() over (
-            partition by title_in_both, artist_in_both, {{ minute }}, account_id
-            order by ms_played desc, row_key asc
-        ) as nth
-    from source
-    where kind <> 'extended'
-
-),
-
-extended_history as (
-
-    select
-        title_in_both,
-        artist_in_both,
-        {{ minute }} as ended_in,
-        account_id,
-        count(distinct row_key) as plays
-    from source
-    where
-        kind = 'extended'
-        and ts >= (select min(account_data.ended_in) from account_data)
-    group by title_in_both, artist_in_both, ended_in, account_id
-
-),
-
-told_better as (
-
-    select
-        account_id,
-        row_key,
-        variant
-    from variants
-    where nth > 1
-
-    union all
-
-    select
-        account_data.account_id,
-        account_data.row_key,
-        account_data.variant
-    from account_data
-    inner join extended_history
-        on
-            account_data.account_id = extended_history.account_id
-            and account_data.ended_in = extended_history.ended_in
-            and account_data.title_in_both = extended_history.title_in_both
-            and account_data.artist_in_both = extended_history.artist_in_both
-            and account_data.nth <= extended_history.plays
-
-),
-
-single as (
+best as (
 
     select source.*
     from source
-    left join told_better
+    left join variants
         on
-            source.account_id = told_better.account_id
-            and source.row_key = told_better.row_key
-            and source.variant = told_better.variant
-    where told_better.row_key is null
+            source.account_id = variants.account_id
+            and source.row_key = variants.row_key
+            and source.variant = variants.variant
+    where coalesce(variants.nth, 1) = 1
 
 ),
 
--- One play may have been written down twice. The account data cannot tell: in it, true repeats
--- look the same.
+-- A later download may lack the URI, the names or both of an old play: then the rows have two keys.
+-- Such a row is the same play as one that ended in the same second after the same time, if they
+-- differ in no name that both tell.
+without_uri as (
+
+    select
+        account_id,
+        row_key,
+        ts,
+        ms_played,
+        {{ all_names | join(',\n        ') }},
+        {{ filled_columns(names) }} as filled_names
+    from best
+    where kind = 'extended' and track_uri is null and ms_played > 0
+
+),
+
+same_second as (
+
+    select
+        without_uri.account_id,
+        without_uri.row_key,
+        {%- for name in all_names %}
+        without_uri.{{ name }},
+        {%- endfor %}
+        others.row_key as other_row_key,
+        row_number() over (
+            partition by without_uri.account_id, without_uri.row_key
+            order by
+                case when others.track_uri is null then 1 else 0 end,
+                {{ filled_columns(names, 'others') }} desc,
+                others.row_key
+        ) as nth
+    from without_uri
+    cross join {{ ref('stg_streaming_history') }} as others
+    where
+        without_uri.account_id = others.account_id
+        and without_uri.ts = others.ts
+        and without_uri.ms_played = others.ms_played
+        and without_uri.row_key <> others.row_key
+        and others.kind = 'extended'
+        {%- for name in names %}
+        and (
+            without_uri.{{ name }} = others.{{ name }}
+            or coalesce(without_uri.{{ name }}, '') = ''
+            or coalesce(others.{{ name }}, '') = ''
+        )
+        {%- endfor %}
+        -- Of two rows without a URI the one with fewer names yields, so that one of them stays.
+        and (
+            others.track_uri is not null
+            or without_uri.filled_names < {{ filled_columns(names, 'others') }}
+            or (
+                without_uri.filled_names = {{ filled_columns(names, 'others') }}
+                and without_uri.row_key > others.row_key
+            )
+        )
+
+),
+
+-- What they tell, the row that stays may lack.
+names_of_others as (
+
+    select
+        account_id,
+        other_row_key as row_key,
+        {%- for name in all_names %}
+        max({{ name }}) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from same_second
+    where nth = 1
+    group by account_id, other_row_key
+
+),
+
+extended as (
+
+    select
+        best.row_key,
+        best.account_id,
+        best.kind,
+        best.content_type,
+        best.track_uri,
+        {%- for name in all_names %}
+        coalesce(nullif(best.{{ name }}, ''), names_of_others.{{ name }}, best.{{ name }})
+            as {{ name }},
+        {%- endfor %}
+        best.ts,
+        best.ts_ms,
+        best.player_ended_at_ms,
+        best.ended_at_ms,
+        best.time_is_unreliable,
+        best.ms_played,
+        best.reason_end,
+        best.skipped,
+        best.incognito_mode
+    from best
+    left join names_of_others
+        on
+            best.account_id = names_of_others.account_id
+            and best.row_key = names_of_others.row_key
+    left join same_second
+        on
+            best.account_id = same_second.account_id
+            and best.row_key = same_second.row_key
+            and same_second.nth = 1
+    where best.kind = 'extended' and same_second.row_key is null
+
+),
+
+-- One play may have been written down twice.
 longest_first as (
 
     select
         *,
         row_number() over (
-            partition by ended_at_ms, {{ same_play }}
+            partition by ended_at_ms, {{ same_track }}
             order by ms_played desc, row_key asc
         ) as nth_of_end
-    from single
+    from extended
 
 ),
 
@@ -213,11 +272,170 @@ spaced as (
     select
         *,
         ended_at_ms - lag(ended_at_ms) over (
-            partition by ms_played, {{ same_play }}
+            partition by ms_played, {{ same_track }}
             order by ended_at_ms, row_key
         ) as ms_since_same_length
     from longest_first
     where nth_of_end = 1
+
+),
+
+told_once as (
+
+    select *
+    from spaced
+    where ms_since_same_length is null or ms_since_same_length >= ms_played - 1000
+
+),
+
+-- What the account data tells to the minute, the extended history tells better. Each row of the one
+-- yields to a row of the other, the longest first.
+yielding_0 as (
+
+    select
+        account_id,
+        row_key,
+        title_in_both,
+        artist_in_both,
+        ms_played,
+        ts_ms / 60000 as ended_in
+    from best
+    where kind <> 'extended'
+
+),
+
+late_enough as (
+
+    select
+        *,
+        ts_ms / 60000 as ended_in
+    from told_once
+    where ts_ms / 60000 >= (select min(yielding_0.ended_in) - 1 from yielding_0)
+
+),
+
+-- Under whatever names a download tells it.
+extended_0 as (
+
+    select
+        account_id,
+        row_key,
+        title_in_both,
+        artist_in_both,
+        ms_played,
+        ended_in
+    from late_enough
+    union
+    select
+        late_enough.account_id,
+        late_enough.row_key,
+        variants.title_in_both,
+        variants.artist_in_both,
+        late_enough.ms_played,
+        late_enough.ended_in
+    from late_enough
+    inner join variants
+        on
+            late_enough.account_id = variants.account_id
+            and late_enough.row_key = variants.row_key
+
+),
+
+{%- for columns, minutes in yields %}
+{%- set before, after = loop.index0, loop.index %}
+
+ranked_yielding_{{ after }} as (
+
+    select
+        *,
+        row_number() over (
+            partition by account_id, ended_in, {{ columns | join(', ') }}
+            order by ms_played desc, row_key asc
+        ) as nth
+    from yielding_{{ before }}
+
+),
+
+ranked_extended_{{ after }} as (
+
+    select
+        *,
+        row_number() over (
+            partition by account_id, ended_in, {{ columns | join(', ') }}
+            order by ms_played desc, row_key asc
+        ) as nth
+    from (
+        select distinct
+            {{ (['account_id', 'row_key', 'ended_in', 'ms_played'] + columns) | unique | join(', ') }}
+        from extended_{{ before }}
+    ) as told
+
+),
+
+yielded_{{ after }} as (
+
+    select
+        ranked_yielding_{{ after }}.row_key,
+        ranked_extended_{{ after }}.row_key as extended_row_key
+    from ranked_yielding_{{ after }}
+    inner join ranked_extended_{{ after }}
+        on
+            ranked_yielding_{{ after }}.account_id = ranked_extended_{{ after }}.account_id
+            and ranked_yielding_{{ after }}.ended_in + {{ minutes }} = ranked_extended_{{ after }}.ended_in
+            {%- for column in columns %}
+            and ranked_yielding_{{ after }}.{{ column }} = ranked_extended_{{ after }}.{{ column }}
+            {%- endfor %}
+            and ranked_yielding_{{ after }}.nth = ranked_extended_{{ after }}.nth
+
+),
+
+yielding_{{ after }} as (
+
+    select * from yielding_{{ before }}
+    where row_key not in (select yielded_{{ after }}.row_key from yielded_{{ after }})
+
+),
+
+extended_{{ after }} as (
+
+    select * from extended_{{ before }}
+    where
+        row_key not in (
+            select yielded_{{ after }}.extended_row_key from yielded_{{ after }}
+        )
+
+),
+{%- endfor %}
+
+plays as (
+
+    {%- for rows in ['told_once', 'best'] %}
+
+    select
+        row_key,
+        account_id,
+        kind,
+        content_type,
+        track_uri,
+        track_name,
+        artist_name,
+        album_name,
+        ts,
+        ts_ms,
+        player_ended_at_ms,
+        ended_at_ms,
+        time_is_unreliable,
+        ms_played,
+        reason_end,
+        skipped,
+        incognito_mode
+    from {{ rows }}
+    {%- if not loop.last %}
+
+    union all
+    {%- endif %}
+    {%- endfor %}
+    where row_key in (select yielding_{{ yields | length }}.row_key from yielding_{{ yields | length }})
 
 )
 
@@ -239,8 +457,4 @@ select
     reason_end,
     skipped,
     incognito_mode
-from spaced
-where
-    ms_since_same_length is null
-    or ms_since_same_length >= ms_played - 1000
-    or ms_since_same_length >= {{ var('longest_play_ms') }}
+from plays

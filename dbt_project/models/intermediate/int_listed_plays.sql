@@ -25,7 +25,7 @@ listed as (
 
 ),
 
--- Spotify may list one play twice with slightly different ends; raw keeps both.
+-- Spotify may list one play twice with different times; raw keeps both rows.
 spaced as (
 
     select
@@ -47,10 +47,9 @@ select
     artist_name,
     album_name,
     album_artist_name,
-    isrc,
     duration_ms,
     cast(ended_at_ms as {{ type_bigint() }}) as ended_at_ms
 from spaced
 where
     ms_since_same_track is null
-    or ms_since_same_track > {{ var('same_play_within_ms') }}
+    or ms_since_same_track >= {{ var('listed_after_ms') }}

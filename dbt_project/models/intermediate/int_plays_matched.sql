@@ -1,31 +1,49 @@
-{#- Two ends fall into one span or into two neighbours, if they are no further apart than this. -#}
-{%- set span_ms = var('same_play_across_sources_ms') | int + 60000 -%}
-{#- Of each class the plays that Spotify surely lists come before the shorter ones. -#}
-{%- set steps = [1, 2, 3, 4, 5, 6, 7, 8] -%}
-{%- set rounds = [1, 2, 3] -%}
+{#-
+  `played_at` is not always the end: it can be the start of the play, or late by a pause. What
+  `int_near_pairs` leaves over is paired here where the API's time is between the row's start and its
+  end, or not far outside. An extended export has every play of its span, so a play of the API in
+  the span must be one of its rows; outside of a span it may be a play of its own.
+-#}
+{%- set moved_ms = var('same_play_moved_ms') -%}
+{%- set look_back_ms = var('longest_look_back_ms') -%}
+{#- Two times fall into one span or into two neighbours, if they may be one play. -#}
+{%- set span_ms = moved_ms | int + look_back_ms | int -%}
 
 with
 
+near_pairs as (
+
+    select * from {{ ref('int_near_pairs') }}
+
+),
+
 api_plays as (
 
-    select * from {{ ref('int_listed_plays') }}
+    select api_plays.*
+    from {{ ref('int_listed_plays') }} as api_plays
+    left join near_pairs on api_plays.row_key = near_pairs.api_row_key
+    where near_pairs.api_row_key is null
 
 ),
 
 export_plays as (
 
-    select * from {{ ref('int_exported_plays') }}
+    select
+        export_plays.*,
+        case
+            when export_plays.ms_played > {{ look_back_ms }} then {{ look_back_ms }}
+            else export_plays.ms_played
+        end as look_back_ms
+    from {{ ref('int_exported_plays') }} as export_plays
+    left join near_pairs on export_plays.row_key = near_pairs.export_row_key
+    -- The account data leaves plays out, so a play of the API need not be one of its rows.
+    where near_pairs.export_row_key is null and export_plays.kind = 'extended'
 
 ),
 
--- Of all accounts and times: the API tells which tracks are one recording.
-recordings as (
+extended_spans as (
 
-    select
-        track_uri,
-        isrc
-    from {{ ref('stg_recently_played') }}
-    where isrc <> ''
+    select * from {{ ref('stg_extended_spans') }}
 
 ),
 
@@ -41,95 +59,95 @@ api_spans as (
 
 ),
 
-ends as (
-
-    select 0 as by_player
-    union all
-    select 1 as by_player
-
-),
-
--- Where `ts` may be late, the end by the player's clock is as good a candidate.
-export_spans as (
+export_ends as (
 
     select
-        export_plays.*,
-        case
-            when ends.by_player = 1 then export_plays.player_ended_at_ms else export_plays.ts_ms
-        end / {{ span_ms }} as span
+        account_id,
+        row_key,
+        track_uri,
+        track_name,
+        artist_name,
+        look_back_ms,
+        ms_played,
+        ts_ms as end_ms,
+        ts_ms / {{ span_ms }} as span
     from export_plays
-    cross join ends
-    where ends.by_player = 0 or export_plays.player_ended_at_ms is not null
+
+    union all
+
+    select
+        account_id,
+        row_key,
+        track_uri,
+        track_name,
+        artist_name,
+        look_back_ms,
+        ms_played,
+        player_ended_at_ms as end_ms,
+        player_ended_at_ms / {{ span_ms }} as span
+    from export_plays
+    where player_ended_at_ms is not null
 
 ),
 
-near as (
+possible as (
 
     select
         api_spans.account_id,
         api_spans.row_key as api_row_key,
         api_spans.played_at,
-        api_spans.ended_at_ms,
-        export_spans.row_key as export_row_key,
-        export_spans.ts_ms,
-        export_spans.player_ended_at_ms,
-        export_spans.kind,
+        export_ends.row_key as export_row_key,
+        export_ends.end_ms - api_spans.ended_at_ms as offset_ms,
         case
-            when export_spans.ms_played >= {{ var('listed_after_ms') }} then 0 else 1
+            when export_ends.ms_played >= {{ var('listed_after_ms') }} then 0 else 1
         end as is_short,
         case
-            when export_spans.track_uri = api_spans.track_uri then 1
+            when export_ends.track_uri = api_spans.track_uri then 1
             when
-                exists (
-                    select 1 from recordings
-                    where
-                        recordings.isrc = api_spans.isrc
-                        and recordings.track_uri = export_spans.track_uri
-                )
-                then 2
-            when
-                export_spans.track_name <> ''
-                and export_spans.track_name = api_spans.track_name
-                and export_spans.artist_name
+                export_ends.track_name <> ''
+                and export_ends.track_name = api_spans.track_name
+                and export_ends.artist_name
                 in (api_spans.artist_name, api_spans.album_artist_name)
-                then case when export_spans.kind = 'extended' then 3 else 4 end
+                then 2
         end as class
-    from export_spans
-    -- Not an inner join, which SQLite may turn round: for each play of the API a whole export.
-    cross join api_spans
+    -- The few plays of the API first: SQLite keeps this order of a cross join.
+    from api_spans
+    cross join export_ends
     where
-        export_spans.account_id = api_spans.account_id
-        and export_spans.span = api_spans.span
+        export_ends.account_id = api_spans.account_id
+        and export_ends.span = api_spans.span
+        and api_spans.ended_at_ms
+        >= export_ends.end_ms - export_ends.look_back_ms - {{ moved_ms }}
+        and api_spans.ended_at_ms <= export_ends.end_ms + {{ moved_ms }}
+        and (
+            (
+                api_spans.ended_at_ms >= export_ends.end_ms - export_ends.look_back_ms
+                and api_spans.ended_at_ms <= export_ends.end_ms
+            )
+            or exists (
+                select 1 from extended_spans
+                where
+                    extended_spans.account_id = api_spans.account_id
+                    and extended_spans.span_from <= api_spans.played_at
+                    and extended_spans.span_to >= api_spans.played_at
+            )
+        )
 
 ),
 
--- Of the account data the end is known to the minute: anywhere in it is no difference at all.
-measured as (
+nearest_end as (
 
-    select distinct
-        account_id,
-        api_row_key,
-        played_at,
-        export_row_key,
-        class * 2 - 1 + is_short as step,
-        case
-            when kind <> 'extended'
-                then
-                    case
-                        when ended_at_ms < ts_ms then ts_ms - ended_at_ms
-                        when ended_at_ms > ts_ms + 59999 then ts_ms + 59999 - ended_at_ms
-                        else 0
-                    end
-            when abs(player_ended_at_ms - ended_at_ms) < abs(ts_ms - ended_at_ms)
-                then player_ended_at_ms - ended_at_ms
-            else ts_ms - ended_at_ms
-        end as offset_ms
-    from near
+    select
+        *,
+        row_number() over (
+            partition by api_row_key, export_row_key
+            order by abs(offset_ms), offset_ms
+        ) as nth
+    from possible
     where class is not null
 
 ),
 
--- One order of all pairs, so that "nearest" needs no more than the least number of a side.
 pairs as (
 
     select
@@ -137,98 +155,29 @@ pairs as (
         api_row_key,
         export_row_key,
         offset_ms,
-        step,
+        class * 2 - 1 + is_short as step,
         row_number() over (
             order by abs(offset_ms), played_at, export_row_key, api_row_key
         ) as pair,
         dense_rank() over (order by api_row_key) as api_play,
         dense_rank() over (order by export_row_key) as export_play
-    from measured
-    where abs(offset_ms) <= {{ var('same_play_across_sources_ms') }}
+    from nearest_end
+    where nth = 1
 
 ),
 
-start as (
+{# Of each class the plays that Spotify surely lists come before the shorter ones. #}
+{{ mutual_nearest(steps=[1, 2, 3, 4], rounds=2) }}
 
-    select
-        pair,
-        api_play,
-        export_play,
-        step
-    from pairs
+select
+    account_id,
+    api_row_key,
+    export_row_key,
+    offset_ms,
+    matched_by
+from near_pairs
 
-),
-
-{%- set previous = namespace(name='start') %}
-{%- set made = [] %}
-{%- for step in steps %}
-{%- for round in rounds %}
-{%- set suffix = step ~ '_' ~ round %}
-
-nearest_{{ suffix }} as (
-
-    select
-        *,
-        min(case when step = {{ step }} then pair end) over (
-            partition by api_play
-        ) as nearest_of_api_play,
-        min(case when step = {{ step }} then pair end) over (
-            partition by export_play
-        ) as nearest_of_export_play
-    from {{ previous.name }}
-
-),
-
-made_{{ suffix }} as (
-
-    select
-        pair,
-        api_play,
-        export_play,
-        step,
-        case
-            when pair = nearest_of_api_play and pair = nearest_of_export_play then 1
-            else 0
-        end as is_made
-    from nearest_{{ suffix }}
-
-),
-
-taken_{{ suffix }} as (
-
-    select
-        *,
-        max(is_made) over (partition by api_play) as api_play_is_taken,
-        max(is_made) over (partition by export_play) as export_play_is_taken
-    from made_{{ suffix }}
-
-),
-
-left_{{ suffix }} as (
-
-    select
-        pair,
-        api_play,
-        export_play,
-        step
-    from taken_{{ suffix }}
-    where api_play_is_taken = 0 and export_play_is_taken = 0
-
-),
-{%- set previous.name = 'left_' ~ suffix %}
-{%- do made.append('taken_' ~ suffix) %}
-{%- endfor %}
-{%- endfor %}
-
-made as (
-
-    {% for taken in made %}
-    select pair from {{ taken }}
-    where is_made = 1
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
-
-)
+union all
 
 select
     account_id,
@@ -236,12 +185,7 @@ select
     export_row_key,
     cast(offset_ms as {{ type_bigint() }}) as offset_ms,
     cast(
-        case
-            when step in (1, 2) then 'uri'
-            when step in (3, 4) then 'isrc'
-            when step in (5, 6) then 'names'
-            else 'names_and_minute'
-        end as {{ type_string() }}
+        case when step in (1, 2) then 'uri_moved' else 'names_moved' end as {{ type_string() }}
     ) as matched_by
 from pairs
 where pair in (select made.pair from made)

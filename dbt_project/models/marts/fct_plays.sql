@@ -68,16 +68,8 @@ exported as (
         coalesce(nullif(api_plays.track_name, ''), export_plays.track_name) as track_name,
         coalesce(nullif(api_plays.artist_name, ''), export_plays.artist_name) as artist_name,
         coalesce(nullif(api_plays.album_name, ''), export_plays.album_name) as album_name,
-        case
-            when api_plays.duration_ms is not null then api_plays.duration_ms
-            when export_plays.ms_played < {{ var('counted_after_ms') }}
-                -- Of all accounts and times: the API tells how long a track is.
-                then (
-                    select max(tracks.duration_ms)
-                    from {{ ref('stg_recently_played') }} as tracks
-                    where tracks.track_uri = export_plays.track_uri
-                )
-        end as duration_ms,
+        api_plays.duration_ms,
+        pairs.matched_by,
         case
             when export_plays.kind <> 'extended' and api_plays.row_key is not null
                 then api_plays.ended_at_ms
@@ -115,6 +107,7 @@ plays as (
         artist_name,
         album_name,
         duration_ms,
+        matched_by,
         ended_at_ms,
         skipped,
         incognito,
@@ -139,6 +132,7 @@ plays as (
         api_plays.artist_name,
         api_plays.album_name,
         api_plays.duration_ms,
+        null as matched_by,
         api_plays.ended_at_ms,
         null as skipped,
         0 as incognito,
@@ -165,15 +159,17 @@ placed as (
 ),
 
 -- The API tells when a play ended, not how long it lasted: at most the whole track, and no longer
--- than since the play before it.
+-- than since the play before it. Of a track without a length the least that Spotify lists is taken.
 estimated as (
 
     select
         *,
         case
             when ms_played is not null then ms_played
-            when ms_since_previous_end < duration_ms then ms_since_previous_end
-            else duration_ms
+            when
+                ms_since_previous_end < coalesce(duration_ms, {{ var('listed_after_ms') }})
+                then ms_since_previous_end
+            else coalesce(duration_ms, {{ var('listed_after_ms') }})
         end as known_ms_played
     from placed
 
@@ -269,14 +265,24 @@ select
     cast(incognito as {{ type_int() }}) as incognito,
     cast(
         case
-            when source = 'api' then 1
-            when ms_played = 0 then 0
-            when ms_played >= {{ var('counted_after_ms') }} then 1
-            when ms_played * 2 >= duration_ms then 1
-            else 0
+            when source <> 'api'
+                then case when ms_played >= {{ var('counted_after_ms') }} then 1 else 0 end
+            -- An extended export has every play of its span, so this is an echo of one of them.
+            when
+                known_ms_played < 1000
+                and exists (
+                    select 1 from {{ ref('stg_extended_spans') }} as spans
+                    where
+                        spans.account_id = localized.account_id
+                        and spans.span_from <= localized.api_played_at
+                        and spans.span_to >= localized.api_played_at
+                )
+                then 0
+            else 1
         end as {{ type_int() }}
     ) as is_counted,
     cast(source as {{ type_string() }}) as source,
+    cast(matched_by as {{ type_string() }}) as matched_by,
     cast(api_played_at as {{ type_string() }}) as api_played_at,
     cast(export_ended_at as {{ type_string() }}) as export_ended_at,
     cast(api_row_key as {{ type_string() }}) as api_row_key,

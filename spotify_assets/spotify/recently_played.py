@@ -5,6 +5,7 @@ Pure functions over JSON. What makes an item acceptable is the contract's to say
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 from spotify_assets import times
@@ -12,6 +13,9 @@ from spotify_assets.spotify.errors import BadAnswer
 
 PATH = "me/player/recently-played"
 LARGEST_PAGE = 50
+# The page lists no shorter play, so two rows of one track that are closer are one play. The models
+# fold them by dbt's listed_after_ms, which is the same.
+SHORTEST_LISTED = timedelta(seconds=30)
 LONGEST_BELIEVED = 10 * LARGEST_PAGE  # items; beyond that it is some other answer
 
 # The one fault that is of the answer's time and not of the item: the next answer may mend it.

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, ScalarResult, delete, func, insert, select
 
 from spotify_assets import times
+from spotify_assets.spotify.recently_played import SHORTEST_LISTED
 from spotify_assets.warehouse.tables import (
     coverage_closures,
     coverage_gaps,
@@ -29,8 +30,7 @@ from spotify_assets.warehouse.tables import (
     restores,
 )
 
-# Spotify lists what played for half a minute; shorter plays were seen, and one player needs time.
-USUAL_SPACING = timedelta(seconds=30)
+# Shorter plays were seen, and one player needs time.
 SMALLEST_SPACING = timedelta(seconds=3)
 SHORTEST_GAP = timedelta(milliseconds=1)
 LAST_LOAD = 2**63 - 1
@@ -239,6 +239,7 @@ def _close(connection: Connection, load_id: int, account_id: str, listed: Sequen
             open_gaps.c.open_to > listed[0],
         )
     )
+    once = set(listed) - listed_twice(connection, account_id, listed[0], listed[-1])
     for piece in pieces.all():
         write_closure(
             connection,
@@ -246,7 +247,7 @@ def _close(connection: Connection, load_id: int, account_id: str, listed: Sequen
             load_id=load_id,
             closed_from=max(piece.open_from, listed[0]),
             closed_to=min(piece.open_to, listed[-1]),
-            rows_inside=sum(piece.open_from < end < piece.open_to for end in listed),
+            rows_inside=sum(piece.open_from < end < piece.open_to for end in once),
         )
 
 
@@ -266,10 +267,34 @@ def _spacing(connection: Connection, account_id: str) -> timedelta:
     """The shortest time between the ends of two plays that this account is believed to manage."""
     plays = raw_recently_played.c
     ends: ScalarResult[str] = connection.execute(
-        select(plays.played_at)
-        .where(plays.account_id == account_id)
-        .distinct()
-        .order_by(plays.played_at)
+        select(plays.played_at).where(plays.account_id == account_id).distinct()
     ).scalars()
-    seen = (after - before for before, after in pairwise(map(times.from_text, ends)))
-    return max(SMALLEST_SPACING, min(chain([USUAL_SPACING], seen)))
+    once = sorted(set(ends) - listed_twice(connection, account_id))
+    seen = (after - before for before, after in pairwise(map(times.from_text, once)))
+    return max(SMALLEST_SPACING, min(chain([SHORTEST_LISTED], seen)))
+
+
+def listed_twice(
+    connection: Connection, account_id: str, begin: str = "", end: str = "9"
+) -> set[str]:
+    """The ends, from one to another, at which Spotify lists plays that it lists before, too.
+
+    A row less than `SHORTEST_LISTED` after the row before of its track is the same play, as in the
+    model `int_listed_plays`.
+    """
+    plays = raw_recently_played.c
+    first = times.to_text(times.from_text(begin) - SHORTEST_LISTED) if begin else begin
+    rows = connection.execute(
+        select(plays.played_at, plays.track_uri)
+        .where(plays.account_id == account_id, plays.played_at.between(first, end))
+        .order_by(plays.played_at)
+    )
+    twice, once, before = set[str](), set[str](), dict[str, str]()
+    for played_at, track_uri in rows:
+        earlier = before.get(track_uri)
+        is_close = earlier is not None and (
+            times.from_text(played_at) - times.from_text(earlier) < SHORTEST_LISTED
+        )
+        (twice if is_close else once).add(played_at)
+        before[track_uri] = played_at
+    return {end for end in twice - once if end >= begin}

@@ -19,6 +19,7 @@ from spotify_assets import times
 from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.fields import SPOTIFY_BEGAN
 from spotify_assets.spotify.export.names import Kind
+from spotify_assets.spotify.recently_played import SHORTEST_LISTED
 from spotify_assets.warehouse.coverage import write_closure
 from spotify_assets.warehouse.tables import (
     coverage_closures,
@@ -26,6 +27,7 @@ from spotify_assets.warehouse.tables import (
     export_days,
     export_files,
     export_packages,
+    loads,
     open_gaps,
     quarantined_rows,
     raw_recently_played,
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STREAMING_HISTORY = "streaming_history"  # the source of its loads
-SAME_PLAY_WITHIN = timedelta(seconds=60)  # as dbt's same_play_across_sources_ms
-SHORTEST_LISTED_MS = 30_000  # Spotify's recently-played page lists nothing shorter
+# By these dbt pairs plays of the API with rows of exports; its variables have the same values.
+SAME_PLAY_WITHIN = timedelta(seconds=60)  # same_play_across_sources_ms
+MOVED_WITHIN = timedelta(minutes=15)  # same_play_moved_ms
+LOOK_BACK = timedelta(hours=6)  # longest_look_back_ms
 DAY = len("2026-01-01")
 KEY_LENGTH = 16
 KEYS_AT_ONCE = 100  # each is a range of the index; SQLite takes 1,000 terms in one condition
@@ -167,8 +171,7 @@ def _plays_inside(
     begin, end = gap.open_from, gap.open_to
     edges = set[str]()
     for edge in (begin, end):
-        near = _shown(connection, account_id, package_id, *_around(edge))
-        key = _nearest(connection, account_id, edge, near)
+        key = _row_of(connection, account_id, package_id, edge)
         if key is None:
             return None
         edges.add(key)
@@ -182,7 +185,7 @@ def _plays_inside(
             for shown in _shown(connection, account_id, package_id, begin, end)
             if begin < shown.ends[-1] < end
             and shown.row.row_key not in edges
-            and shown.row.ms_played >= SHORTEST_LISTED_MS
+            and timedelta(milliseconds=shown.row.ms_played) >= SHORTEST_LISTED
             and not shown.row.incognito_mode
         }
     )
@@ -223,29 +226,95 @@ def _shown(
             yield _Shown((row.ts, by_player) if by_player else (row.ts,), row)
 
 
-def _nearest(
-    connection: Connection, account_id: str, edge: str, shown: Iterator[_Shown]
-) -> str | None:
-    """The key of the row that is the play at the edge of a gap; None where none is."""
+def _row_of(connection: Connection, account_id: str, package_id: str, edge: str) -> str | None:
+    """The key of the row that is the play at the edge of a gap; None where none is.
+
+    By the rules of the models `int_near_pairs` and `int_plays_matched`: the end is near, or else
+    the edge is the start of the play, or late by a pause.
+    """
     plays = raw_recently_played.c
     known = connection.execute(
         select(raw_recently_played).where(plays.account_id == account_id, plays.played_at == edge)
     ).all()
-    candidates = [
-        (min(_distance(end, edge) for end in each.ends), each.row.row_key)
-        for each in shown
+    moment = times.from_text(edge)
+    found = [
+        (likeness, min(_distance(end, edge) for end in each.ends), each.row.row_key)
+        for each in _shown(connection, account_id, package_id, *_around(edge))
         # A play that is in quarantine, or was lost by a restore, has nothing but its end.
-        if not known or any(_is_same(play, each.row) for play in known)
+        if (likeness := _likeness(known, each.row) if known else 0) is not None
     ]
-    distance, key = min(candidates, default=(timedelta.max, None))
-    return key if distance <= SAME_PLAY_WITHIN else None
+    found = [candidate for candidate in found if candidate[1] <= SAME_PLAY_WITHIN]
+    if not found and known:
+        outside = MOVED_WITHIN if _is_in_span(connection, package_id, edge) else timedelta(0)
+        around = _shown(
+            connection,
+            account_id,
+            package_id,
+            times.to_text(moment - MOVED_WITHIN),
+            times.to_text(moment + LOOK_BACK + MOVED_WITHIN),
+        )
+        found = [
+            (likeness, _distance(end, edge), each.row.row_key)
+            for each in around
+            if (likeness := _likeness(known, each.row)) is not None
+            for end in each.ends
+            if _may_be_within(moment, times.from_text(end), each.row.ms_played, outside)
+            and not _is_listed_near(connection, account_id, each)
+        ]
+    return min(found, default=(None, None, None))[2]
 
 
-def _is_same(play: Row[Any], row: Row[Any]) -> bool:
-    return play.track_uri in (row.spotify_track_uri, row.spotify_episode_uri) or (
-        play.track_name == row.master_metadata_track_name
-        and row.master_metadata_album_artist_name in (play.artist_name, play.album_artist_name)
+def _likeness(known: Sequence[Row[Any]], row: Row[Any]) -> int | None:
+    """0 where one of these plays has the row's URI, 1 its names, None where neither."""
+    if any(play.track_uri in (row.spotify_track_uri, row.spotify_episode_uri) for play in known):
+        return 0
+    title, artist = row.master_metadata_track_name, row.master_metadata_album_artist_name
+    has_names = any(
+        title
+        and artist
+        and title == play.track_name
+        and artist in (play.artist_name, play.album_artist_name)
+        for play in known
     )
+    return 1 if has_names else None
+
+
+def _is_listed_near(connection: Connection, account_id: str, shown: _Shown) -> bool:
+    """Whether the API lists a play near the end of a row, so that the row is that play."""
+    plays = raw_recently_played.c
+    return any(
+        _likeness(
+            connection.execute(
+                select(raw_recently_played).where(
+                    plays.account_id == account_id, plays.played_at.between(*_around(end))
+                )
+            ).all(),
+            shown.row,
+        )
+        is not None
+        for end in shown.ends
+    )
+
+
+def _may_be_within(moment: datetime, end: datetime, ms_played: int, outside: timedelta) -> bool:
+    """Whether a moment is in a play that ended then, or outside of it by at most so much."""
+    start = end - min(timedelta(milliseconds=ms_played), LOOK_BACK)
+    return start - outside <= moment <= end + outside
+
+
+def _is_in_span(connection: Connection, package_id: str, moment: str) -> bool:
+    """Whether a file of the extended history in a download covers a moment."""
+    files = (
+        select(loads.c.load_id)
+        .join(export_files, export_files.c.load_id == loads.c.load_id)
+        .where(
+            export_files.c.package_id == package_id,
+            loads.c.window_from <= moment,
+            loads.c.window_to >= moment,
+            loads.c.load_id.in_(select(export_days.c.load_id)),
+        )
+    )
+    return connection.execute(files.limit(1)).first() is not None
 
 
 def _has_quarantined(

@@ -193,9 +193,7 @@ def _with_uri_or_names(extended: list[list[Row]]) -> Iterator[Row]:
             together = by_second[row["ts"], row["ms_played"]]
             better = [other for other in together if is_better(other, row)]
             if better:
-                chosen = min(
-                    better, key=lambda o: (o["uri"] is None, -filled(o), o["row_key"])
-                )
+                chosen = min(better, key=lambda o: (o["uri"] is None, -filled(o), o["row_key"]))
                 told[chosen["row_key"]].append(row)
     gone = {row["row_key"] for rows in told.values() for row in rows}
     for key, row in best.items():

@@ -47,8 +47,8 @@ MOVE_AFTER = 2
 
 Day = tuple[str, int]  # of an account, counted from 1970
 
-# What a portion of pages may do to the fact, and what rows of imports may be. Where one of these did
-# not occur, nothing is proven of it.
+# What a portion of pages may do to the fact, and what rows of imports may be. Where one of these
+# did not occur, nothing is proven of it.
 KINDS = {
     "two rows became one play",
     "a row is a play of its own again",

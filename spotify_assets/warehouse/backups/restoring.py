@@ -28,7 +28,7 @@ from spotify_assets.warehouse.backups.making import make
 from spotify_assets.warehouse.backups.manifest import FILES, SUFFIX, Contents, manifest_path
 from spotify_assets.warehouse.backups.opening import open_backup
 from spotify_assets.warehouse.backups.scratch import scratch
-from spotify_assets.warehouse.coverage import OpenGap, newest_known
+from spotify_assets.warehouse.coverage import OpenGap, listed_twice, newest_known
 from spotify_assets.warehouse.dbt_command import run_models
 from spotify_assets.warehouse.loading import Load, Receipt, write_load
 from spotify_assets.warehouse.lock import writing
@@ -304,9 +304,12 @@ def _lost_plays(live: Path, restored: Path) -> dict[str, list[str]] | None:
                 where = raw_recently_played.c.row_key == key
                 row = here.execute(play.where(where)).one()
                 lost[row.account_id].append(row.played_at)
+            for account_id, ends in lost.items():
+                twice = listed_twice(here, account_id, min(ends), max(ends))
+                lost[account_id] = [end for end in ends if end not in twice]
     except DatabaseError:
         return None
-    return dict(lost)
+    return {account_id: ends for account_id, ends in lost.items() if ends}
 
 
 def _lost_exported(live: Path, restored: Path) -> int:

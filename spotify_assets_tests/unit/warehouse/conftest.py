@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -17,16 +18,27 @@ from spotify_assets_tests.unit.warehouse.looking import ANSWERED, at
 
 @pytest.fixture
 def look(warehouse: Warehouse, items: list[Any]) -> Callable[..., None]:
-    """Load a page that lists plays that ended at these seconds."""
+    """Load a page that lists plays of one track that ended at these seconds.
+
+    The page lists other tracks where `tracks` says which one each play is of.
+    """
     pages = 0
 
-    def look(*ends: float, account: str = "mira", cause: str | None = None, **item: Any) -> None:
+    def look(
+        *ends: float,
+        account: str = "mira",
+        cause: str | None = None,
+        tracks: str | None = None,
+        **item: Any,
+    ) -> None:
         nonlocal pages
         pages += 1
-        listed = [
-            {**deepcopy(items[0]), "played_at": at(end), **item}
-            for end in sorted(ends, reverse=True)
-        ]
+        listed = []
+        for end, track in zip(ends, tracks or " " * len(ends), strict=True):
+            listed.append({**deepcopy(items[0]), "played_at": at(end), **item})
+            if tracks:
+                listed[-1]["track"]["uri"] = f"spotify:track:{track}"
+        listed.sort(key=itemgetter("played_at"), reverse=True)
         body = json.dumps({"items": listed})
         page = LandedPage(f"page-{pages}", account, ANSWERED, ANSWERED, body, cause)
         write_load(warehouse.writer(), raw_recently_played, load_of(page))

@@ -88,17 +88,44 @@ def test_a_gap_holds_what_fits_at_the_shortest_spacing_that_was_seen(
     look: Callable[..., None],
     warehouse: Warehouse,
 ) -> None:
-    look(*seen)
+    look(*seen, tracks="abc"[: len(seen)])
     look(to)
     assert [gap[2:] for gap in gaps(warehouse)] == [(most, spacing_ms)]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "spacing_ms"),
+    [
+        pytest.param("aab", 30_000, id="twice in a row"),
+        pytest.param("aba", 5_000, id="whatever lies between"),
+        pytest.param("aaa", 30_000, id="three times"),
+        pytest.param("abc", 5_000, id="three tracks"),
+    ],
+)
+def test_a_play_that_is_listed_twice_is_no_spacing(
+    tracks: str, spacing_ms: int, look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0, 5, 34.999, tracks=tracks)
+    look(900)
+    assert [gap[3] for gap in gaps(warehouse)] == [spacing_ms]
+
+
+def test_a_play_that_is_listed_twice_in_a_gap_is_found_once_so_that_it_stays_open(
+    look: Callable[..., None], warehouse: Warehouse
+) -> None:
+    look(0)
+    look(150)
+    assert still_open(warehouse) == [(at(0), at(150), 4)]
+    look(60, 65, 70, 75, 80, 150)
+    assert still_open(warehouse) == [(at(0), at(60), 3)]
 
 
 def test_a_spacing_on_the_page_behind_the_gap_counts_and_that_of_another_account_does_not(
     look: Callable[..., None], warehouse: Warehouse
 ) -> None:
-    look(0, 5, account="jonas")
+    look(0, 5, account="jonas", tracks="ab")
     look(0, 300)
-    look(600, 615)
+    look(600, 615, tracks="ab")
     assert gaps(warehouse) == [(at(300), at(600), 19, 15_000)]
 
 

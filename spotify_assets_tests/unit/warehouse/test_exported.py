@@ -213,6 +213,25 @@ def test_the_play_at_an_edge_is_found(
     assert (open_now(home), closures(home)) == ([], [(at(300), at(4_000), 1)])
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([{"end": 500}, {"end": 4_000}], id="by its start"),
+        pytest.param([{"end": 361}, {"end": 4_000}], id="within it"),
+        pytest.param([{"end": 300}, {"end": 3_100}, {"end": 5_000}], id="late by a pause"),
+        pytest.param(
+            [{"end": 500, "spotify_track_uri": None}, {"end": 4_200}], id="by names, at both edges"
+        ),
+        pytest.param([{"end": 0}, {"end": 1_400}, {"end": 4_000}], id="before its start"),
+    ],
+)
+def test_the_play_at_an_edge_is_found_where_the_api_does_not_tell_its_end(
+    rows: list[Row], both_orders: Callable[..., None], home: Home, shown: Show, bring: Bring
+) -> None:
+    both_orders(lambda: bring({AUDIO: [shown(**row) for row in rows]}))
+    assert (open_now(home), closures(home)) == ([], [(at(300), at(4_000), 0)])
+
+
 BROKEN = b'[{"ts"'
 
 
@@ -224,7 +243,11 @@ BROKEN = b'[{"ts"'
         pytest.param([{AUDIO: [{"end": 2_000}, {"end": 4_000}]}], id="the other edge"),
         pytest.param([{AUDIO: [{"end": 2_000}]}], id="what is between"),
         pytest.param([{AUDIO: [{"end": 0}, {"end": 9_000}]}], id="what is around"),
-        pytest.param([{AUDIO: [{"end": 361}, {"end": 4_000}]}], id="more than a minute off"),
+        pytest.param([{AUDIO: [{"end": 501}, {"end": 4_000}]}], id="before its start"),
+        pytest.param(
+            [{AUDIO: [{"end": 0}, {"end": 1_401}, {"end": 4_000}]}],
+            id="more than a quarter of an hour before its start",
+        ),
         pytest.param(
             [{AUDIO: [{"end": 300}, {"end": 3_939}]}], id="more than a minute off at its end"
         ),

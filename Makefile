@@ -22,7 +22,7 @@ dev: setup ## the Dagster UI, schedules and sensors on your own data
 	@$(BIN)/spotify-assets dev
 
 docs: setup ## dbt's pages on your models, in dbt_project/target/static_index.html
-	@$(BIN)/spotify-assets-dbt docs generate --static --quiet --project-dir dbt_project --profiles-dir dbt_project
+	@$(BIN)/spotify-assets-dbt docs generate --static --quiet
 	@echo "Open dbt_project/target/static_index.html"
 
 test: setup-dev ## lint, type-check and run every test

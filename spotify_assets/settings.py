@@ -142,11 +142,6 @@ class Settings:
         return self.data / "dbt" / "target"
 
     @property
-    def dbt_schemas(self) -> Path:
-        """An empty folder: dbt-sqlite attaches every `*.db` in the folder that it is given."""
-        return self.data / "dbt" / "schemas"
-
-    @property
     def look_every_seconds(self) -> int:
         """How often the sensor asks Spotify; a sandbox on this machine has no quota to protect."""
         return LOOK_EVERY_SECONDS_IN_SANDBOX if is_loopback(self.api_url) else LOOK_EVERY_SECONDS

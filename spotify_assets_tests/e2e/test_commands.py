@@ -36,6 +36,12 @@ def test_a_play_goes_from_spotify_to_the_marts_by_one_command(refreshed_user: Us
         assert rows(refreshed_user, query) == [(100,)]
 
 
+def test_dbt_parses_no_model_anew_in_a_new_data_folder(refreshed_user: User) -> None:
+    """It takes 3 s, which the first refresh of every user and every restore drill would wait."""
+    for log in refreshed_user.settings.dbt_target.glob("*/dbt.log"):
+        assert "Nothing changed, skipping partial parsing" in log.read_text("utf-8")
+
+
 def test_a_second_refresh_says_that_nothing_is_new_and_changes_no_row(refreshed_user: User) -> None:
     before = contents(refreshed_user.settings.warehouse_path, without=())
     done = refreshed_user.run("refresh")

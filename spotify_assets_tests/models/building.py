@@ -12,11 +12,12 @@ from dbt.cli.main import dbtRunner
 from sqlalchemy import text
 
 from spotify_assets import times
-from spotify_assets.settings import CHECKOUT, Settings
+from spotify_assets.settings import Settings
 from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
+from spotify_assets.warehouse.dbt_command import dbt_environment, reuse_parsed_files
 from spotify_assets.warehouse.draining import undrained_loads
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile
 from spotify_assets.warehouse.importing import to_batch
@@ -75,7 +76,7 @@ def import_what_was_listed(warehouse: Warehouse, account_id: str) -> None:
 
 def dbt_build(settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
     """The manifest of a build, and the status of each node by its name."""
-    results = _invoke(settings, "build")
+    results = dbt(settings, "build")
     manifest = json.loads(Path(settings.dbt_target, "manifest.json").read_text())
     return manifest, results
 
@@ -88,18 +89,12 @@ def dbt_run(settings: Settings, *arguments: str) -> None:
 
 def dbt(settings: Settings, *arguments: str) -> dict[str, str]:
     """The status of each node by its name, of a command of dbt's in this process."""
-    settings.dbt_schemas.mkdir(parents=True, exist_ok=True)
+    reuse_parsed_files(settings.dbt_target)
+    artifacts = ["--target-path", str(settings.dbt_target), "--log-path", str(settings.dbt_target)]
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.environment().items():
+        patch.chdir(settings.data)
+        for name, value in dbt_environment(settings, {}).items():
             patch.setenv(name, value)
-        return _invoke(settings, *arguments)
-
-
-def _invoke(settings: Settings, *arguments: str) -> dict[str, str]:
-    project = str(CHECKOUT / "dbt_project")
-    target = str(settings.dbt_target)
-    options = ["--project-dir", project, "--profiles-dir", project]
-    options += ["--target-path", target, "--log-path", target, "--quiet"]
-    done = dbtRunner().invoke([*arguments, *options])
+        done = dbtRunner().invoke([*arguments, *artifacts, "--quiet"])
     assert done.exception is None, done.exception
     return {result.node.name: str(result.status) for result in done.result.results}  # type: ignore[union-attr]

@@ -19,8 +19,4 @@ def built(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> B
     user.log_in("mira", "jonas")
     warehouse = ingest(user.settings)
     import_what_was_listed(warehouse, "jonas")
-    user.settings.dbt_schemas.mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in user.settings.environment().items():
-            patch.setenv(name, value)
-        return Built(user.settings, warehouse, *dbt_build(user.settings))
+    return Built(user.settings, warehouse, *dbt_build(user.settings))

@@ -15,9 +15,10 @@ from dagster_dbt import (
 )
 from sqlalchemy import func, select, table
 
-from spotify_assets.defs.models.project import dbt_project, parsed_before
+from spotify_assets.defs.models.project import dbt_project
 from spotify_assets.defs.resources import WarehouseResource
 from spotify_assets.settings import Settings
+from spotify_assets.warehouse.dbt_command import reuse_parsed_files
 
 
 class Translator(DagsterDbtTranslator):
@@ -84,18 +85,18 @@ def dbt_models(
 ) -> Iterator[Any]:
     """Build the selected models and run their tests, in one dbt process."""
     target = Settings.load().dbt_target / context.run.run_id
+    reuse_parsed_files(target)
     os.environ["SPOTIFY_ASSETS_TESTS"] = "everything" if config.all_tests else "touched days"
     # Asking for columns' types, and parsing all models for their lineage, takes 7 s: they change
     # with the code, so the runs that test the code do it.
     dbt = dbt if config.all_tests else WithoutAdapter(**dict(dbt))
-    with parsed_before(target):
-        events = dbt.cli(build_arguments(config), context=context, target_path=target).stream()
-        for event in events.fetch_column_metadata() if config.all_tests else events:
-            if isinstance(event, dg.Output):
-                model = context.asset_key_for_output(event.output_name).path[-1]
-                yield event.with_metadata({**event.metadata, **row_count(warehouse, model)})
-            else:
-                yield event
+    events = dbt.cli(build_arguments(config), context=context, target_path=target).stream()
+    for event in events.fetch_column_metadata() if config.all_tests else events:
+        if isinstance(event, dg.Output):
+            model = context.asset_key_for_output(event.output_name).path[-1]
+            yield event.with_metadata({**event.metadata, **row_count(warehouse, model)})
+        else:
+            yield event
 
 
 def checks_of_the_day() -> dg.AssetSelection:

@@ -1,6 +1,7 @@
 """Fixtures of the tests that go through more than one room."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets_tests.support import User, sandbox, user_of
+
+# Under nohup, or as a background job of a shell, this process ignores Ctrl-C, and so would all
+# commands that a test starts and then ends by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

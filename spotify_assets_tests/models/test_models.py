@@ -48,6 +48,29 @@ def test_every_model_is_described_column_by_column_as_it_is_built(built: Built) 
         assert all(column["description"] for column in model["columns"].values()), model["name"]
 
 
+# What SQLite calls a value (typeof) of each type, and how a table's column may be declared.
+TYPES = {"text": ("text",), "integer": ("integer", "int", "bigint"), "real": ("real", "float")}
+
+
+def test_every_column_says_its_type_and_holds_values_of_it(built: Built) -> None:
+    """A view's column is declared without a type on SQLite, so its values have to tell."""
+    documented = [
+        (node.get("identifier") or node["name"], column)
+        for node in [*nodes(built, "model"), *built.manifest["sources"].values()]
+        for column in node["columns"].values()
+        if node["fqn"][1] != "marts" or node["name"] in ("fct_plays", "dim_accounts", "dim_dates")
+    ]
+    for relation, column in documented:
+        name, types = column["name"], TYPES[column["data_type"]]
+        seen = built.warehouse.read(text(f'select distinct typeof("{name}") from "{relation}"'))
+        query = text(
+            f"select lower(type) from pragma_table_info('{relation}') where name = '{name}'"
+        )
+        ((declared,),) = built.warehouse.read(query)
+        assert {kind for (kind,) in seen} <= {types[0], "null"}, (relation, name)
+        assert declared[0][0] in (*types, ""), (relation, name)
+
+
 def test_every_column_of_a_table_has_a_type(built: Built) -> None:
     tables = [
         node["name"]

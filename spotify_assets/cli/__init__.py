@@ -82,6 +82,7 @@ def main() -> None:
 
 for command in (
     accounts.login,
+    accounts.logout,
     accounts.accounts,
     refresh.refresh,
     imports.import_,

@@ -1,7 +1,7 @@
-"""`login` and `accounts`: who is connected, how long that lasts, on which clock their days are."""
+"""`login`, `logout` and `accounts`: who is connected, and what can be changed of an account."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from spotify_assets.spotify.login_life import ALARM, WARNING, login_life
 
 if TYPE_CHECKING:
     from spotify_assets.spotify.state import Account
+    from spotify_assets.warehouse.accounts import Holdings
     from spotify_assets.warehouse.zones import Stay
 
 
@@ -31,6 +32,7 @@ def login(account: str | None) -> None:
     from spotify_assets.spotify.login import login as log_in
     from spotify_assets.spotify.state import State
     from spotify_assets.spotify.token_store import TokenStore
+    from spotify_assets.warehouse.accounts import known_as
 
     settings = Settings.load()
     settings.make_data_folder()
@@ -38,13 +40,54 @@ def login(account: str | None) -> None:
         settings,
         State(settings.state_path),
         TokenStore(settings.tokens),
-        account_id=account,
+        account_id=account and known_as(settings, account),
         tell=click.echo,
     )
     click.echo(
         f"Connected {connected.account_id}. Spotify ends this login on "
         f"{(connected.login_ends_at or '')[:10]}.\nNext: spotify-assets refresh"
     )
+
+
+@click.command()
+@click.argument("account", metavar="NAME")
+@json_option
+def logout(account: str, as_json: bool) -> None:
+    """Remove an account's login from this machine; keep everything that was collected.
+
+    \b
+    Example:
+      spotify-assets logout mira
+    """
+    from spotify_assets.spotify.state import State
+    from spotify_assets.spotify.token_store import TokenStore
+
+    settings = Settings.load()
+    account_id = account_named(settings, account)
+    # The token first: a kill between the two leaves an account that asks for a login.
+    was_logged_in = TokenStore(settings.tokens).remove(account_id)
+    State(settings.state_path).log_out(account_id)
+    if as_json:
+        click.echo(json.dumps({"account_id": account_id, "was_logged_in": was_logged_in}))
+        return
+    name = printable(account_id)
+    if not was_logged_in:
+        click.echo(f"{name} is not logged in.")
+        return
+    click.echo(
+        f"Logged out {name}. Its plays stay, and no new ones are collected.\n"
+        "Spotify still lists the app until you remove its access: spotify.com/account/apps"
+    )
+
+
+def account_named(settings: Settings, name: str) -> str:
+    """The id of the account of this name; no such account is a wrong use of the command."""
+    from spotify_assets.warehouse.accounts import AccountError, find_account
+
+    try:
+        return find_account(settings, name)
+    except AccountError as error:
+        raise click.UsageError(printable(error)) from None
 
 
 @click.group(invoke_without_command=True)
@@ -58,14 +101,21 @@ def accounts(context: click.Context, as_json: bool) -> None:
       spotify-assets accounts
       spotify-assets accounts --json
       spotify-assets accounts timezone mira Europe/Berlin
+      spotify-assets accounts rename mira "Mira in the kitchen"
+      spotify-assets accounts remove mria
     """
     if context.invoked_subcommand is not None:
         context.obj = as_json
         return
     from spotify_assets.spotify.state import State
+    from spotify_assets.warehouse.accounts import display_names
+    from spotify_assets.warehouse.health import all_accounts
+    from spotify_assets.warehouse.warehouse import Warehouse
 
     settings = Settings.load()
-    known = State(settings.state_path).accounts()
+    warehouse = Warehouse(settings.warehouse_path)
+    known = all_accounts(State(settings.state_path), warehouse)
+    names = display_names(warehouse)
     if as_json:
         lives = [login_life(account, times.now()) for account in known]
         click.echo(
@@ -74,6 +124,7 @@ def accounts(context: click.Context, as_json: bool) -> None:
                     "accounts": [
                         {
                             **asdict(account),
+                            "name": names.get(account.account_id, account.account_id),
                             "login_days_left": life and life.days_left,
                             "login_warning": life and life.warning,
                         }
@@ -85,7 +136,7 @@ def accounts(context: click.Context, as_json: bool) -> None:
     elif not known:
         click.echo("No account yet. Run: spotify-assets login")
     else:
-        show_accounts(known, settings.timezone)
+        show_accounts(known, settings.timezone, names)
 
 
 def _checked_zone(
@@ -152,17 +203,13 @@ def timezone(
       spotify-assets accounts timezone mira Europe/Berlin --from 2026-08-15
     """
     from spotify_assets.warehouse.backups.migrating import bring_up_to_date
-    from spotify_assets.warehouse.importing import known_accounts
     from spotify_assets.warehouse.lock import writing
     from spotify_assets.warehouse.pending import has_unmodelled_loads
     from spotify_assets.warehouse.warehouse import Warehouse
     from spotify_assets.warehouse.zones import set_zone, stays_of
 
     settings = Settings.load()
-    known = sorted(known_accounts(settings))
-    if account not in known:
-        here = f"Here are: {', '.join(known)}." if known else "Run: spotify-assets login"
-        raise click.UsageError(printable(f"There is no account {account!r}. {here}"))
+    account = account_named(settings, account)
     warehouse = Warehouse(settings.warehouse_path)
     if zone is None and day is not None:
         raise click.UsageError("Say which zone it was from that day on.")
@@ -190,6 +237,100 @@ def timezone(
         click.echo("Next: spotify-assets refresh")
 
 
+@accounts.command()
+@click.argument("account", metavar="NAME")
+@click.argument("display_name", metavar="DISPLAY_NAME")
+@json_option
+@click.pass_context
+def rename(context: click.Context, account: str, display_name: str, as_json: bool) -> None:
+    """Say what an account is called on the screens and in dim_accounts.
+
+    Its account id never changes. The id as display name takes the display name back.
+
+    \b
+    Examples:
+      spotify-assets accounts rename mira "Mira in the kitchen"
+      spotify-assets accounts rename mira mira
+    """
+    from spotify_assets.warehouse.accounts import AccountError
+    from spotify_assets.warehouse.accounts import rename as give_name
+
+    settings = Settings.load()
+    account_id = account_named(settings, account)
+    try:
+        needs_refresh = give_name(settings, account_id, display_name)
+    except AccountError as error:
+        raise click.UsageError(printable(error)) from None
+    name = display_name.strip()
+    if as_json or context.obj:
+        click.echo(json.dumps({"account_id": account_id, "name": name}))
+        return
+    click.echo(f"{printable(account_id)} is shown as {printable(name)}.")
+    if needs_refresh:
+        click.echo("Next: spotify-assets refresh")
+
+
+@accounts.command()
+@click.argument("account", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def remove(context: click.Context, account: str, yes: bool, as_json: bool) -> None:
+    """Remove an account that is empty or whose plays were all imported; a backup is made first.
+
+    An account with plays that Spotify listed stays, since nothing could bring them back.
+
+    \b
+    Examples:
+      spotify-assets accounts remove mria
+      spotify-assets accounts remove mria --yes
+    """
+    from spotify_assets.warehouse.accounts import AccountError, holdings, require_removable
+    from spotify_assets.warehouse.accounts import remove as remove_account
+
+    settings, as_json = Settings.load(), as_json or bool(context.obj)
+    account_id = account_named(settings, account)
+    if as_json and not yes:
+        raise click.UsageError("--json asks nothing, so it needs --yes.")
+    try:
+        held = holdings(settings, account_id)
+        require_removable(account_id, held)
+        if not yes:
+            _confirm_removal(account_id, held)
+        with working("Backing up, then removing"):
+            done = remove_account(settings, account_id)
+    except AccountError as error:
+        raise click.ClickException(printable(error)) from None
+    if as_json:
+        backup = str(done.backup) if done.backup else None
+        answer = {"account_id": account_id, "rows_removed": done.exported_rows, "backup": backup}
+        click.echo(json.dumps(answer))
+        return
+    click.echo(f"Removed {printable(account_id)} with {done.exported_rows:,} imported rows.")
+    if done.backup:
+        click.echo(f"To undo: spotify-assets restore {done.backup}")
+    if done.exported_rows:
+        click.echo("Next: spotify-assets refresh")
+
+
+def _confirm_removal(account_id: str, held: "Holdings") -> None:
+    """Go on only where the account's name is typed."""
+    name = printable(account_id)
+    if held.exported_rows:
+        click.echo(
+            f"{name} has {held.exported_rows:,} imported rows. Only the downloads that they came "
+            "from can bring them back."
+        )
+    else:
+        click.echo(f"{name} is empty.")
+    try:
+        typed = click.prompt(f"Type {name} to remove it", default="", show_default=False)
+    except click.Abort:
+        typed = ""
+    if typed.strip() != account_id:
+        raise click.ClickException("nothing was removed. Type the account's name, or add --yes.")
+
+
 def show_stays(stays: "Iterable[Stay]") -> None:
     """Since when an account is in which zone, for a person."""
     rows = [(times.local(stay.valid_from, stay.zone), stay.zone) for stay in stays]
@@ -199,14 +340,20 @@ def show_stays(stays: "Iterable[Stay]") -> None:
     show_table(("From", "Time zone"), [("the beginning", rows[0][1]), *rows[1:]], whole=("From",))
 
 
-def show_accounts(accounts: "Collection[Account]", zone: str) -> None:
-    """The accounts with their logins, times on the zone's clock."""
+def show_accounts(
+    accounts: "Collection[Account]", zone: str, names: Mapping[str, str] | None = None
+) -> None:
+    """The accounts with their logins, times on the zone's clock.
+
+    Args:
+        names: those that the owner gave, by account id; by default Spotify's are shown.
+    """
     show_table(
-        ("Account", "Name on Spotify", "Authorised", "Login ends", "Last look"),
+        ("Account", "Name", "Authorised", "Login ends", "Last look"),
         (
             (
                 account.account_id,
-                account.display_name or "",
+                (names or {}).get(account.account_id) or account.display_name or "",
                 (account.authorized_at or "never")[:10],
                 "refused" if account.needs_login else (account.login_ends_at or "")[:10],
                 times.local(account.last_look_at, zone) if account.last_look_at else "never",

@@ -1,15 +1,16 @@
 """`import`: the plays of a download from Spotify, with no call to Spotify."""
 
+import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spotify_assets.cli.output import json_option, printable, progressing
+from spotify_assets.cli.output import is_a_person, json_option, printable, progressing
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ UNKNOWN_SHOWN = 10
     "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
 )
 @click.option("--account", metavar="NAME", help="Whose plays these are [the only account here].")
+@click.option("--new", is_flag=True, help="Make the account where there is none of this name.")
 @json_option
-def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None:
+def import_(paths: tuple[Path, ...], account: str | None, new: bool, as_json: bool) -> None:
     """Import what Spotify sent: archives as downloaded, folders, or single files.
 
     Ask for the "Extended streaming history" at spotify.com/account/privacy. Nothing is asked of
@@ -36,21 +38,27 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
     Examples:
       spotify-assets import ~/Downloads/my_spotify_data.zip
       spotify-assets import --account mira my_spotify_data.zip     before any login
+      spotify-assets import --account jonas --new jonas.zip        beside other accounts
       spotify-assets import ~/Downloads/MyData/ endsong_0.json
     """
     from spotify_assets.spotify.export.files import find_packages
+    from spotify_assets.warehouse.accounts import known_as
     from spotify_assets.warehouse.importing import known_accounts, whose
 
     settings = Settings.load()
     try:
-        account_id = whose(settings, account)
+        account_id = whose(settings, account and known_as(settings, account))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    if account_id not in known_accounts(settings) and not as_json:
-        click.echo(f"{printable(account_id)} is a new account here.")
+    known = known_accounts(settings)
+    is_new = account_id not in known
+    if is_new and known and not new:
+        require_new_account(account_id, known, can_ask=is_a_person() and not as_json)
     settings.make_data_folder()
     packages = find_packages(paths)
     done, stopped = import_and_report(settings, account_id, packages)
+    if is_new and not as_json and any(file.error is None for file in done):
+        click.echo(f"{printable(account_id)} is a new account here.")
     if as_json:
         click.echo(json.dumps(_as_json(account_id, packages, done)))
     else:
@@ -67,6 +75,23 @@ def import_(paths: tuple[Path, ...], account: str | None, as_json: bool) -> None
     is_nothing = not done and any(package.unknown for package in packages)
     if stopped or is_nothing or any(file.error for file in done):
         sys.exit(1)
+
+
+def require_new_account(account_id: str, known: Collection[str], *, can_ask: bool) -> None:
+    """Go on only where the user means a new account, and did not mistype the name of another.
+
+    Raises:
+        click.ClickException: the user does not, or cannot be asked.
+    """
+    folded = {name.casefold(): name for name in known}
+    close = [folded[name] for name in difflib.get_close_matches(account_id.casefold(), folded)]
+    meant = f" Did you mean {' or '.join(close)}?" if close else ""
+    is_new = f"There is no account {account_id!r}.{meant} Here are: {', '.join(sorted(known))}."
+    if not can_ask:
+        raise click.UsageError(printable(f"{is_new} For a new account add: --new"))
+    click.echo(printable(is_new))
+    if not click.confirm(f"Make a new account {printable(account_id)}?"):
+        raise click.ClickException("nothing was imported.")
 
 
 def import_and_report(

@@ -5,6 +5,7 @@ All text that came from Spotify passes `printable`: a title must not steer a ter
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ def show_table(
         # Text takes no markup, and each line stays one line whatever the terminal's width.
         table.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in line))
     Console().print(table)
+
+
+def is_a_person() -> bool:
+    """Whether somebody can answer a question: standard input is a terminal."""
+    return sys.stdin.isatty()
 
 
 def printable(value: object) -> str:

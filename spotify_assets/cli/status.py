@@ -53,7 +53,7 @@ def show_status(found: "Standing", zone: str) -> None:
             ),
             (
                 (
-                    account.account_id,
+                    account.name,
                     _short(account.last_look_at, zone),
                     _short(account.last_play_at, zone),
                     _span(account.lag_seconds),

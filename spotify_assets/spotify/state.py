@@ -6,7 +6,7 @@ in the warehouse. Nothing here knows what a play is.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -198,20 +198,57 @@ class State:
             statement = sqlite_insert(accounts).values(account_id=account_id)
             connection.execute(statement.on_conflict_do_nothing())
 
+    def log_out(self, account_id: str) -> None:
+        """Forget that the account is logged in, so that it is polled no more; keep all else."""
+        if not self._path.exists():
+            return
+        nobody = dict.fromkeys(("authorized_at", "login_ends_at", "last_look_error"))
+        with self._writer().begin() as connection:
+            connection.execute(
+                update(accounts).where(accounts.c.account_id == account_id).values(nobody)
+            )
+            _forget_troubles(connection, account_id)
+            connection.execute(delete(failed_looks).where(failed_looks.c.account_id == account_id))
+
+    def remove_account(self, account_id: str, is_worthless: Callable[[str], bool]) -> bool:
+        """Remove the account and its stored pages, unless one of these is worth something.
+
+        Args:
+            is_worthless: whether the body of a page may go.
+
+        Returns:
+            Whether the account is not here any more. False: nothing was changed.
+        """
+        if not self._path.exists():
+            return True
+        with self._writer().begin() as connection:
+            pages = landed_pages.c
+            bodies: ScalarResult[str] = connection.execute(
+                select(pages.body).where(pages.account_id == account_id)
+            ).scalars()
+            if not all(map(is_worthless, bodies)):
+                return False
+            for table in (landed_pages, login_troubles, failed_looks, blind_spells, accounts):
+                connection.execute(delete(table).where(table.c.account_id == account_id))
+        return True
+
     def land(self, account_id: str, body: str, answered_at: datetime | None) -> LandedPage | None:
         """Commit an answered look, with its page where it differs from the one before.
 
-        Returns the page, or None where it is the same as the account's newest landed page.
+        Returns the page, or None where it is the same as the account's newest landed page, or
+        where the account was removed meanwhile.
         """
         now = times.now_text()
         answered = times.to_text(answered_at) if answered_at else now
         with self._writer().begin() as connection:
             _record_blind_spell(connection, account_id, now)
-            connection.execute(
+            account = connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)
                 .values(last_look_at=now, last_look_error=None)
             )
+            if not account.rowcount:
+                return None
             _forget_troubles(connection, account_id)
             newest = connection.execute(
                 select(landed_pages.c.page_id, landed_pages.c.body)
@@ -230,11 +267,13 @@ class State:
     def record_failed_look(self, account_id: str, error: str) -> None:
         """Remember why the account could not be read; the next answered look forgets it."""
         with self._writer().begin() as connection:
-            connection.execute(
+            account = connection.execute(
                 update(accounts)
                 .where(accounts.c.account_id == account_id)
                 .values(last_look_error=error)
             )
+            if not account.rowcount:  # it was removed meanwhile
+                return
             last = {"last_failed_at": times.now_text(), "error": error}
             connection.execute(
                 sqlite_insert(failed_looks)
@@ -325,9 +364,11 @@ class State:
                 statement.on_conflict_do_update(index_elements=["name"], set_=values)
             )
 
-    def page_ids(self) -> list[str]:
-        """The ids of all landed pages, in the order of landing."""
+    def page_ids(self, account_id: str | None = None) -> list[str]:
+        """The ids of the landed pages, of one account or of all, in the order of landing."""
         query = select(landed_pages.c.page_id).order_by(landed_pages.c.page_number)
+        if account_id is not None:
+            query = query.where(landed_pages.c.account_id == account_id)
         with self._reading() as connection:
             return list(connection.execute(query).scalars()) if connection else []
 

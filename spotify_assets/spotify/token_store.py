@@ -74,6 +74,21 @@ class TokenStore:
         temporary.replace(path)
         database.sync(self._folder)
 
+    def remove(self, account_id: str) -> bool:
+        """Remove the account's token from the disk; whether there was one.
+
+        Waits for a process that renews it, which would write it again.
+        """
+        path = self._path(account_id)
+        if not self._folder.exists():
+            return False
+        with self.lock(account_id):
+            found = [each for each in (path, path.with_suffix(".tmp")) if each.exists()]
+            for each in found:
+                each.unlink()
+            database.sync(self._folder)
+        return bool(found)
+
     def lock(self, account_id: str, timeout: float = -1) -> FileLock:
         """A lock between processes on this account's token, freed by the holder's death.
 

@@ -19,6 +19,7 @@ from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.login_life import ALARM, login_life
 from spotify_assets.spotify.oauth import ENDPOINT
 from spotify_assets.spotify.state import BLIND_AFTER, NOBODY_LOOKED, Account, State
+from spotify_assets.warehouse.accounts import display_names
 from spotify_assets.warehouse.tables import (
     coverage_closures,
     coverage_gaps,
@@ -43,6 +44,7 @@ class Health:
     """How one account stands. Times are UTC text, None where there is none.
 
     Attributes:
+        name: what the owner calls the account; by default `account_id`.
         last_look_at: of the last answered look; `last_try_at` of the last one, answered or not.
         last_look_error: of the looks since the last answered one.
         blind_since: the last answered look, where it is too long ago.
@@ -57,6 +59,7 @@ class Health:
     """
 
     account_id: str
+    name: str
     last_look_at: str | None
     last_try_at: str | None
     last_look_error: str | None
@@ -101,11 +104,12 @@ class Verdict:
 def health(settings: Settings) -> list[Health]:
     """How every account stands now, by name."""
     state, warehouse = State(settings.state_path), Warehouse(settings.warehouse_path)
-    blocks = Blocks(settings)
+    blocks, names = Blocks(settings), display_names(warehouse)
     block = blocks.present(recently_played.PATH) or blocks.present(ENDPOINT)
     return [
         Health(
             account_id=account.account_id,
+            name=names.get(account.account_id, account.account_id),
             last_look_at=account.last_look_at,
             last_try_at=max(
                 filter(None, (account.last_look_at, account.last_failed_at)), default=None
@@ -121,11 +125,11 @@ def health(settings: Settings) -> list[Health]:
             blocked_because=block.reason if block else None,
             **_login(account),
         )
-        for account in _known_accounts(state, warehouse)
+        for account in all_accounts(state, warehouse)
     ]
 
 
-def _known_accounts(state: State, warehouse: Warehouse) -> list[Account]:
+def all_accounts(state: State, warehouse: Warehouse) -> list[Account]:
     """The accounts, also those that a lost `state.db` took with it; their plays are still here."""
     nobody = dict.fromkeys(Account.__dataclass_fields__) | {"needs_login": False}
     known = {account.account_id: account for account in state.accounts()}
@@ -209,7 +213,8 @@ def _logins_last(accounts: Sequence[Health]) -> Verdict:
 
 
 def _blindness(account: Account, warehouse: Warehouse) -> dict[str, Any]:
-    seen = account.last_look_at or account.authorized_at
+    # Nobody polls for an account that never logged in, or that logged out.
+    seen = account.authorized_at and (account.last_look_at or account.authorized_at)
     if seen is None or times.now() - times.from_text(seen) <= BLIND_AFTER:
         return dict.fromkeys(("blind_since", "blind_because", "provisional_gap_from"))
     return {

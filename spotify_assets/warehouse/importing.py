@@ -88,7 +88,7 @@ def import_packages(
     Raises:
         ValueError: an account cannot have this name.
     """
-    State(settings.state_path).add_account(account_id)
+    check_name(account_id)
     bytes_before = rows_before = 0
     last_turn = time.monotonic()
     for package in packages:
@@ -103,6 +103,10 @@ def import_packages(
             done = one.load(file, partial(_tell_all, tell, file.name, bytes_before, rows_before))
             bytes_before += file.size
             rows_before += done.receipt.rows_read
+            if done.error is None:
+                # Not before: a name that was mistyped would stay. A kill between the load and this
+                # leaves an account that `known_accounts` knows by its load.
+                State(settings.state_path).add_account(account_id)
             yield done
         one.finish()
 

@@ -67,7 +67,8 @@ def has_unmodelled_loads(warehouse: Warehouse, *, from_spotify: bool | None = No
     )
     newest = next((load_id for (load_id,) in warehouse.read(query)), None)
     if newest is None:
-        return False
+        # Where the last account was removed, the models show what is not in raw any more.
+        return not from_spotify and lacks_a_model(warehouse) and warehouse.has_table("fct_plays")
     seen = _seen(warehouse)
     return lacks_a_model(warehouse) or any(
         seen[model] < newest for model in models(of_a_refresh_only=from_spotify)

@@ -61,6 +61,8 @@ quarantined_rows = Table(
     Column("last_load_id", ForeignKey("loads.load_id"), nullable=False),
     Column("times_seen", Integer, nullable=False),
     Column("released_by", ForeignKey("loads.load_id")),
+    Column("dismissed_at", Text, comment="UTC; the contract check no longer warns about the row"),
+    Column("dismissed_why", Text, comment="the owner's words"),
     UniqueConstraint("account_id", "source", "payload_hash", name="one_row_per_payload"),
 )
 
@@ -242,6 +244,14 @@ zone_offsets = Table(
     Column("valid_to", Text, nullable=False),
     Column("offset_seconds", Integer, nullable=False, comment="local time less UTC"),
     PrimaryKeyConstraint("zone", "valid_from"),
+)
+
+# What the owner calls an account on the screens; one that is missing is called by its id.
+account_names = Table(
+    "account_names",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("display_name", Text, nullable=False),
 )
 
 # The ways back in time that this database has been through.

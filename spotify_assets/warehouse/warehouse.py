@@ -87,28 +87,36 @@ class Warehouse:
             newest_play=max((newest for _, _, newest in rows if newest), default=None),
         )
 
-    def newest_plays(self, limit: int) -> Sequence[Row[Any]]:
-        """The newest plays of all sources and accounts, newest first.
+    def accounts_with_plays(self) -> set[str]:
+        """The accounts of which loads brought plays, from any source."""
+        query = select(loads.c.account_id).where(loads.c.rows_loaded > 0).distinct()
+        return {account_id for (account_id,) in self.read(query)}
+
+    def newest_plays(self, limit: int, account_id: str | None = None) -> Sequence[Row[Any]]:
+        """The newest plays of all sources, of one account or of all, newest first.
 
         Before the models are built for the first time, those that Spotify listed.
 
         Columns: as `newest_listed`.
         """
         if not self.has_table("fct_plays"):
-            return self.newest_listed(limit)
+            return self.newest_listed(limit, account_id)
+        of_account = "" if account_id is None else " where account_id = :account_id"
         query = text(
-            "select ended_at as played_at, account_id, track_name, artist_name, play_id"
-            " from fct_plays order by ended_at desc, play_id limit :limit"
-        )
-        return self.read(query.bindparams(limit=limit))
+            "select ended_at as played_at, account_id, track_name, artist_name, play_id"  # noqa: S608 # ours
+            f" from fct_plays{of_account} order by ended_at desc, play_id limit :limit"
+        ).bindparams(limit=limit)
+        if account_id is not None:
+            query = query.bindparams(account_id=account_id)
+        return self.read(query)
 
-    def newest_listed(self, limit: int) -> Sequence[Row[Any]]:
-        """The newest plays that Spotify listed, of all accounts, newest first.
+    def newest_listed(self, limit: int, account_id: str | None = None) -> Sequence[Row[Any]]:
+        """The newest plays that Spotify listed, of one account or of all, newest first.
 
         Columns: played_at, account_id, track_name, artist_name, play_id.
         """
         plays = raw_recently_played.c
-        return self.read(
+        query = (
             select(
                 plays.played_at,
                 plays.account_id,
@@ -118,6 +126,9 @@ class Warehouse:
             )
             .order_by(plays.played_at.desc(), plays.row_key)
             .limit(limit)
+        )
+        return self.read(
+            query if account_id is None else query.where(plays.account_id == account_id)
         )
 
     def receipts(self, run_id: str) -> dict[str, Receipt]:

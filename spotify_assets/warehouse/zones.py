@@ -109,7 +109,7 @@ def set_zone(
             connection.execute(delete(account_zones).where(mine))
             connection.execute(insert(account_zones), rows)
             if change.has_loads:
-                _forget_models(connection)
+                forget_models(connection)
         for name in {stay.zone for stay in stays}:
             _write_offsets(connection, name)
     return change
@@ -238,10 +238,10 @@ def _write_offsets(connection: Connection, zone: str) -> None:
         connection.execute(delete(zone_offsets).where(of_zone))
         connection.execute(insert(zone_offsets), rows)
         if before:  # an update of the IANA data: models show the days by the old offsets
-            _forget_models(connection)
+            forget_models(connection)
 
 
-def _forget_models(connection: Connection) -> None:
+def forget_models(connection: Connection) -> None:
     """Have all models built anew from raw: days of any age may have changed."""
     connection.execute(delete(model_watermarks))
 

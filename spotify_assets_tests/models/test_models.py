@@ -1,5 +1,6 @@
 """The dbt project as a whole: it builds, it keeps its own rules, its figures add up."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,9 +11,11 @@ from typing import Any
 
 import jinja2
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
 from spotify_assets import database, times
+from spotify_assets.cli import main
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.pending import models
 from spotify_assets.warehouse.tables import metadata, views
@@ -294,3 +297,55 @@ def render(built: Built, macro: str, argument: str) -> str:
     source = built.manifest["macros"][f"macro.spotify.sqlite__{macro}"]["macro_sql"]
     module: Any = jinja2.Template(source).make_module()
     return str(getattr(module, f"sqlite__{macro}")(argument))
+
+
+def test_a_shortened_id_traces_exactly_what_the_full_one_does(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id of 19 characters lost the export's half of a play, without a word."""
+    for name, value in built.settings.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def traced(*arguments: str) -> str:
+        done = CliRunner().invoke(main, ["trace", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    query = text(
+        "select play_id, source, api_row_key, export_row_key from fct_plays"
+        " where source = :source order by play_id limit 2"
+    )
+    for source in ("both", "api", "export"):
+        for play in built.warehouse.read(query.bindparams(source=source)):
+            keys = [key for key in (play.api_row_key, play.export_row_key) if key]
+            shown, answer = traced(play.play_id), traced(play.play_id, "--json")
+            rows = json.loads(answer)["raw_rows"]
+            assert [row["row"]["row_key"] for row in rows] == keys
+            assert shown.count("Raw row (") == len(keys)
+            assert json.loads(answer)["play"]["play_id"] == play.play_id
+            for key in keys:
+                for length in (10, 19, 20, 21, 63, 64):
+                    assert traced(key[:length]) == shown
+                    assert traced(key[:length].upper(), "--json") == answer
+
+
+def test_the_plays_of_one_account_are_shown_alone_and_as_json(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in built.settings.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def shown(*arguments: str) -> list[dict[str, str]]:
+        done = CliRunner().invoke(main, ["view", "--json", *arguments])
+        assert (done.exit_code, done.stderr) == (0, "")
+        plays: list[dict[str, str]] = json.loads(done.stdout)["plays"]
+        return plays
+
+    every = shown("--limit", "1000")
+    assert {play["account_id"] for play in every} == {"mira", "jonas"}
+    assert list(every[0]) == ["play_id", "ended_at", "account_id", "track_name", "artist_name"]
+    assert [play for play in every if play["account_id"] == "jonas"] == shown(
+        "--limit", "1000", "--account", "jonas"
+    )
+    done = CliRunner().invoke(main, ["view", "--account", "mira"])
+    assert (done.stdout.count(" mira "), "jonas" in done.stdout) == (20, False)

@@ -12,6 +12,12 @@ gaps as (
 
 ),
 
+names as (
+
+    select * from {{ ref('stg_account_names') }}
+
+),
+
 -- Spotify began in 2006; what claims to be older has no day.
 days as (
 
@@ -35,8 +41,11 @@ days as (
 )
 
 select
-    account_id,
-    cast(min(first_date) as {{ type_string() }}) as first_date,
-    cast(max(last_date) as {{ type_string() }}) as last_date
+    days.account_id,
+    cast(coalesce(max(names.display_name), days.account_id) as {{ type_string() }})
+        as display_name,
+    cast(min(days.first_date) as {{ type_string() }}) as first_date,
+    cast(max(days.last_date) as {{ type_string() }}) as last_date
 from days
-group by account_id
+left join names on days.account_id = names.account_id
+group by days.account_id

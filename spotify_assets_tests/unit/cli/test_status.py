@@ -19,6 +19,7 @@ from spotify_assets.warehouse.standing import Standing
 TIME = "2026-03-01T10:00:00.000Z"
 WELL = Health(
     account_id="mira",
+    name="mira",
     last_look_at=TIME,
     last_try_at=TIME,
     last_look_error=None,
@@ -57,6 +58,7 @@ def in_every_trouble(name: str) -> Health:
     return replace(
         WELL,
         account_id=name,
+        name=name,
         last_look_error="no answer",
         blind_since=TIME,
         blind_because="Spotify asks us to stay away, says why and until when, at length. " * 5,

@@ -14,7 +14,7 @@ from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import Identity, State
 from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.tables import raw_recently_played
-from spotify_assets.warehouse.tracing import trace
+from spotify_assets.warehouse.tracing import AmbiguousId, IdTooShort, trace
 from spotify_assets.warehouse.warehouse import PLAY_ID_LENGTH, Warehouse
 
 NewLoad = Callable[..., Load]
@@ -36,8 +36,9 @@ def page_id(state: State, warehouse: Warehouse, items: list[Any], new_load: NewL
     with engine.begin() as connection:
         connection.execute(
             text(
-                "create table fct_plays as select substr(row_key, 1, 20) as play_id, track_name"
-                " from raw_recently_played"
+                "create table fct_plays as select substr(row_key, 1, 20) as play_id, track_name,"
+                " account_id, row_key as api_row_key, null as export_row_key,"
+                " null as export_ended_at from raw_recently_played"
             )
         )
     return page.page_id
@@ -48,10 +49,9 @@ def test_a_play_is_followed_through_every_station(
 ) -> None:
     found = trace(keys[3][:PLAY_ID_LENGTH], warehouse, state)
     assert found is not None
-    assert found.play == {
-        "play_id": keys[3][:PLAY_ID_LENGTH],
-        "track_name": items[3]["track"]["name"],
-    }
+    assert found.play is not None
+    assert found.play["play_id"] == keys[3][:PLAY_ID_LENGTH]
+    assert found.play["track_name"] == items[3]["track"]["name"]
     (raw,) = found.raw
     assert raw.row["row_key"] == keys[3]
     assert raw.row["played_at"] == items[3]["played_at"]
@@ -70,7 +70,8 @@ def test_a_play_is_followed_through_every_station(
     [
         lambda key: key,
         lambda key: key[:PLAY_ID_LENGTH],
-        lambda key: key[:12],
+        lambda key: key[:19],
+        lambda key: key[:8],
         lambda key: f"  {key[:20].upper()}\n",
     ],
 )
@@ -85,18 +86,44 @@ def test_an_id_can_be_written_in_many_ways(
 
 @pytest.mark.usefixtures("page_id")
 @pytest.mark.parametrize(
-    "play_id", ["", "   ", "no id at all", "g", "f" * 64, "0" * 20, "%", "_" * 20, "ü", "'", "\0"]
+    "play_id",
+    ["no id at all", "gggg", "f" * 64, "0" * 20, "%%%%", "_" * 20, "üüüü", "a'or'1", "\0\0\0\0"],
 )
 def test_an_unknown_id_is_nothing(play_id: str, warehouse: Warehouse, state: State) -> None:
     assert trace(play_id, warehouse, state) is None
 
 
 @pytest.mark.usefixtures("page_id")
-def test_an_id_that_two_plays_begin_with_is_nothing(
-    keys: list[str], warehouse: Warehouse, state: State
+@pytest.mark.parametrize("play_id", ["", "   ", "a", "abc", " abc\n"])
+def test_an_id_of_a_few_characters_is_refused(
+    play_id: str, warehouse: Warehouse, state: State
 ) -> None:
-    shared = next(a[0] for i, a in enumerate(keys) for b in keys[i + 1 :] if a[0] == b[0])
-    assert trace(shared, warehouse, state) is None
+    with pytest.raises(IdTooShort, match="is too short: an id has 20 characters, and at least 4"):
+        trace(play_id, warehouse, state)
+
+
+@pytest.mark.usefixtures("page_id")
+@pytest.mark.parametrize("is_modelled", [True, False])
+def test_an_id_that_several_plays_begin_with_names_them(
+    keys: list[str], warehouse: Warehouse, state: State, is_modelled: bool
+) -> None:
+    alike = [f"abcd{number}{key[5:]}" for number, key in enumerate(keys[:3])]
+    with warehouse.writer().begin() as connection:
+        for key, other in zip(keys, alike, strict=False):
+            for table, column in (("raw_recently_played", "row_key"), ("fct_plays", "api_row_key")):
+                query = f"update {table} set {column} = :other where {column} = :key"  # noqa: S608
+                connection.execute(text(query).bindparams(key=key, other=other))
+        connection.execute(text("update fct_plays set play_id = substr(api_row_key, 1, 20)"))
+        if not is_modelled:
+            connection.execute(text("drop table fct_plays"))
+    for start in ("abcd", " ABCD\n"):
+        with pytest.raises(AmbiguousId, match="Several plays have an id that begins with") as found:
+            trace(start, warehouse, state)
+        assert found.value.play_ids == [key[:PLAY_ID_LENGTH] for key in alike]
+    for key in alike:
+        one = trace(key[:5], warehouse, state)
+        assert one is not None
+        assert [raw.row["row_key"] for raw in one.raw] == [key]
 
 
 @pytest.mark.usefixtures("page_id")

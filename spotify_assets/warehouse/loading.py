@@ -259,7 +259,7 @@ def _release_accepted(connection: Connection, load: Load, batch: Batch, load_id:
             connection.execute(
                 update(quarantined_rows)
                 .where(*of_this_source, rows.payload_hash == payload_hash(payload))
-                .values(released_by=load_id)
+                .values(released_by=load_id, dismissed_at=None, dismissed_why=None)
             )
 
 

@@ -1,4 +1,4 @@
-"""What waits in quarantine, and putting it through today's contract again.
+"""What waits in quarantine: put it through today's contract again, or dismiss it.
 
 Reading needs no pandas. What a row must be is the contract's to say, and how a load is written
 `loading`'s.
@@ -6,12 +6,14 @@ Reading needs no pandas. What a row must be is the contract's to say, and how a 
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 
+from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.export import fields
@@ -34,11 +36,15 @@ if TYPE_CHECKING:  # which only a retry needs
     import pandera.pandas as pa
 
 
+LONGEST_WHY = 500
+
+
 @dataclass(frozen=True)
 class QuarantinedRow:
     """A row that waits. Times are UTC text, those of the loads that saw it first and last.
 
     `payload` is JSON, as received; `last_page_id` the landed page that listed it last.
+    `dismissed_at`, `dismissed_why`: when and why its owner dismissed it; None where nobody did.
     """
 
     quarantine_id: int
@@ -52,6 +58,8 @@ class QuarantinedRow:
     last_seen_at: str
     times_seen: int
     last_page_id: str | None
+    dismissed_at: str | None = None
+    dismissed_why: str | None = None
 
     @property
     def item(self) -> Any:
@@ -76,9 +84,12 @@ class QuarantinedRow:
 def waiting_rows(warehouse: Warehouse) -> list[QuarantinedRow]:
     """The rows that wait in quarantine, those that were seen last first."""
     rows, first, last = quarantined_rows.c, loads.alias("first"), loads.alias("last")
+    names = [name for name in QuarantinedRow.__dataclass_fields__ if name in rows]
+    if not can_dismiss(warehouse):
+        names = [name for name in names if not name.startswith("dismissed_")]
     query = (
         select(
-            *(rows[name] for name in QuarantinedRow.__dataclass_fields__ if name in rows),
+            *(rows[name] for name in names),
             first.c.loaded_at.label("first_seen_at"),
             last.c.loaded_at.label("last_seen_at"),
             last.c.page_id.label("last_page_id"),
@@ -95,13 +106,61 @@ def waiting_rows(warehouse: Warehouse) -> list[QuarantinedRow]:
     ]
 
 
+def can_dismiss(warehouse: Warehouse) -> bool:
+    """Whether the warehouse knows of dismissals; one of before does once it is migrated."""
+    return warehouse.has_column(quarantined_rows.name, "dismissed_at")
+
+
+def dismiss(settings: Settings, quarantine_ids: Collection[int] | None, why: str) -> int:
+    """Dismiss rows that wait: the check of the contract warns about them no more.
+
+    They stay in quarantine, count there, and keep their gaps open. A retry undoes it.
+
+    Args:
+        quarantine_ids: which rows; None is all that wait and are not dismissed yet.
+        why: for the owner's own memory.
+
+    Returns:
+        How many rows were dismissed.
+
+    Raises:
+        ValueError: one of the ids is that of no row that waits, or `why` is empty, too long or
+            cannot be printed. Nothing was changed.
+    """
+    why = why.strip()
+    if not why or len(why) > LONGEST_WHY or not why.isprintable():
+        raise ValueError(
+            f"Say why in 1 to {LONGEST_WHY} characters that can be printed, on one line."
+        )
+    rows = quarantined_rows.c
+    waits = rows.released_by.is_(None)
+    if quarantine_ids is None:
+        chosen = waits & rows.dismissed_at.is_(None)
+    else:
+        chosen = waits & rows.quarantine_id.in_(quarantine_ids)
+    with writing(settings.locks, "a dismissal from the quarantine"):
+        bring_up_to_date(settings)
+        with Warehouse(settings.warehouse_path).writer().begin() as connection:
+            found = set(connection.execute(select(rows.quarantine_id).where(chosen)).scalars())
+            missing = sorted(set(quarantine_ids or ()) - found)
+            if missing:
+                ids = ", ".join(map(str, missing))
+                raise ValueError(f"No row waits in quarantine under {ids}.")
+            connection.execute(
+                update(quarantined_rows)
+                .where(chosen)
+                .values(dismissed_at=times.now_text(), dismissed_why=why)
+            )
+    return len(found)
+
+
 def retry(
     settings: Settings, contract: "type[pa.DataFrameModel] | None" = None
 ) -> dict[str, Receipt]:
     """Put all that waits through its contract again, as the one writer.
 
     What it accepts enters raw and is released, what it rejects stays with the contract's reasons:
-    one load per account and source, and none where nothing would change.
+    one load per account and source, and none where nothing would change. Dismissals are undone.
 
     Args:
         settings: where the databases and the locks are.
@@ -114,6 +173,11 @@ def retry(
     receipts: defaultdict[str, Receipt] = defaultdict(Receipt)
     with writing(settings.locks, "a retry of the quarantine"):
         bring_up_to_date(settings)
+        if settings.warehouse_path.exists():
+            with warehouse.writer().begin() as connection:
+                is_dismissed = quarantined_rows.c.dismissed_at.is_not(None)
+                nothing = {"dismissed_at": None, "dismissed_why": None}
+                connection.execute(update(quarantined_rows).where(is_dismissed).values(nothing))
         waiting = sorted(
             waiting_rows(warehouse), key=lambda row: (row.account_id, row.source, row.last_load_id)
         )

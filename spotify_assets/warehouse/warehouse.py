@@ -145,3 +145,8 @@ class Warehouse:
         """Whether a table or view of this name exists; only "table" or "view" where asked so."""
         query = text("select type from sqlite_master where name = :name").bindparams(name=name)
         return any(kind in (None, found) for (found,) in self.read(query))
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Whether a table has a column; a warehouse of before lacks some until it is migrated."""
+        query = text("select 1 from pragma_table_info(:table) where name = :column")
+        return bool(self.read(query.bindparams(table=table, column=column)))

@@ -19,22 +19,35 @@ from spotify_assets.warehouse.tables import (
     raw_streaming_history,
 )
 
+NOTHING_WAITS = "Nothing is in quarantine."
+
 
 def _contract(asset: dg.AssetKey, source: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name="contract")
     def contract(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-        """No row waits in quarantine."""
+        """No row waits in quarantine but those that were dismissed."""
+        columns = quarantined_rows.c
         rows = warehouse.warehouse.read(
-            select(quarantined_rows.c.reasons, func.count().label("rows"))
-            .where(quarantined_rows.c.source == source, quarantined_rows.c.released_by.is_(None))
-            .group_by(quarantined_rows.c.reasons)
+            select(
+                columns.reasons,
+                func.count().label("rows"),
+                func.count(columns.dismissed_at).label("dismissed"),
+            )
+            .where(columns.source == source, columns.released_by.is_(None))
+            .group_by(columns.reasons)
         )
+        waiting = sum(row.rows - row.dismissed for row in rows)
+        if waiting:
+            description = "Rows in quarantine, by reason. Why: spotify-assets quarantine"
+        else:
+            description = "All rows in quarantine were dismissed." if rows else NOTHING_WAITS
         return dg.AssetCheckResult(
-            passed=not rows,
+            passed=not waiting,
             severity=dg.AssetCheckSeverity.WARN,
-            description="Rows in quarantine, by reason." if rows else "Nothing is in quarantine.",
+            description=description,
             metadata={
                 "quarantined_rows": sum(row.rows for row in rows),
+                "dismissed_rows": sum(row.dismissed for row in rows),
                 "reasons": {row.reasons: row.rows for row in rows},
             },
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandera.pandas as pa
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,17 +19,20 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from spotify_assets import times
+from spotify_assets.cli import main
 from spotify_assets.cli.quarantine import show_quarantine
 from spotify_assets.contracts.recently_played import RecentlyPlayed, flatten
 from spotify_assets.contracts.split import split
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.state import Identity, State
+from spotify_assets.warehouse.health import health
 from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
 from spotify_assets.warehouse.pending import has_news, undrained_pages
-from spotify_assets.warehouse.quarantine import QuarantinedRow, retry, waiting_rows
+from spotify_assets.warehouse.quarantine import QuarantinedRow, dismiss, retry, waiting_rows
 from spotify_assets.warehouse.tables import loads, quarantined_rows, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.fixtures.old_warehouses import put_old_warehouse
 
 ANSWERED = times.from_text("2026-11-20T21:00:00.000Z")
 # Six minutes after the answer that lists it, where five are believed.
@@ -349,9 +353,9 @@ Shown = Callable[..., str]
 
 @pytest.fixture
 def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shown:
-    def show(*rows: QuarantinedRow) -> str:
+    def show(*rows: QuarantinedRow, dismissed: bool = False) -> str:
         monkeypatch.setenv("COLUMNS", "80")
-        show_quarantine(rows, "Europe/Berlin")
+        show_quarantine(rows, "Europe/Berlin", dismissed=dismissed)
         return capsys.readouterr().out
 
     return show
@@ -366,7 +370,8 @@ def test_a_person_reads_what_why_and_when_in_80_columns(shown: Shown) -> None:
         "artist name, track uri: missing or null\n",
         "8  (no name)\n",
         "seen once, 2026-11-20 22:00 CET",
-        "2 in quarantine. After an upgrade: spotify-assets quarantine retry\n",
+        "2 in quarantine.\n",
+        "After an upgrade: spotify-assets quarantine retry. To accept",
     ):
         assert part in text
     assert shown() == "Nothing is in quarantine.\n"
@@ -377,4 +382,155 @@ def test_no_name_steers_the_terminal_or_breaks_its_lines(name: str, shown: Shown
     payload = recently_played.payload(item(1, name=name))
     text = shown(row_of(payload=payload, account_id="\x1b[31mk" * 30))
     assert all(character.isprintable() for line in text.split("\n") for character in line)
-    assert all(len(line) <= 80 for line in text.splitlines())
+    lines = text.splitlines()
+    assert all(len(line) <= 80 for line in lines if not line.startswith("After an upgrade"))
+
+
+# Dismissing
+
+
+def command(settings: Settings, *arguments: str) -> Result:
+    return CliRunner(env=settings.environment()).invoke(main, ["quarantine", *arguments])
+
+
+def check(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> tuple[bool, int, int]:
+    """What the asset check says: passed, rows in quarantine, rows dismissed."""
+    from spotify_assets.defs.ingestion.checks import played_contract
+    from spotify_assets.defs.resources import WarehouseResource
+
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    found = played_contract(WarehouseResource())
+    counts = (found.metadata["quarantined_rows"].value, found.metadata["dismissed_rows"].value)
+    return (found.passed, *counts)
+
+
+def test_a_dismissed_row_quiets_the_check_and_nothing_else(
+    settings: Settings,
+    state: State,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    land(state, [item(1, duration_ms=-1), item(2, duration_ms=-1)])
+    drain(state, warehouse)
+    receipts = warehouse.read(select(loads))
+    assert check(settings, monkeypatch) == (False, 2, 0)
+    first, second = waiting_rows(warehouse)
+
+    done = command(settings, "dismiss", str(first.quarantine_id), "--why", " a bad file ")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith("Dismissed 1 row. They still count as quarantined")
+    assert check(settings, monkeypatch) == (False, 2, 1)
+    done = command(settings, "dismiss", str(second.quarantine_id), "--why", "another", "--json")
+    assert json.loads(done.stdout) == {"rows_dismissed": 1}
+    assert check(settings, monkeypatch) == (True, 2, 2)
+
+    assert [row.dismissed_why for row in waiting_rows(warehouse)] == ["a bad file", "another"]
+    assert [account.quarantined_rows for account in health(settings)] == [2]
+    assert warehouse.read(select(loads)) == receipts
+
+
+def test_a_retry_undoes_dismissals_also_where_it_accepts_nothing(
+    settings: Settings,
+    state: State,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    land(state, [item(1, duration_ms=-1), item(2, duration_ms=2**40)])
+    drain(state, warehouse)
+    before = everything(warehouse)
+    assert dismiss(settings, None, "x") == 2
+    assert retry(settings) == {"mira": Receipt(2, 0, 0, 2, 0)}
+    assert everything(warehouse) == before
+    dismiss(settings, None, "x")
+    assert retry(settings, LongTracks)["mira"].rows_loaded == 1
+    assert check(settings, monkeypatch) == (False, 1, 0)
+
+
+def test_a_row_that_comes_again_stays_dismissed(
+    settings: Settings, state: State, warehouse: Warehouse
+) -> None:
+    bad = item(1, duration_ms=-1)
+    land(state, [bad])
+    drain(state, warehouse)
+    dismiss(settings, None, "known")
+    land(state, [bad], 15)
+    drain(state, warehouse)
+    (row,) = waiting_rows(warehouse)
+    assert (row.dismissed_why, row.times_seen) == ("known", 2)
+
+
+def test_a_row_that_was_accepted_since_is_dismissed_no_more(
+    settings: Settings, state: State, warehouse: Warehouse
+) -> None:
+    late = item(1) | {"played_at": TOO_LATE}
+    land(state, [late])
+    drain(state, warehouse)
+    dismiss(settings, None, "Spotify's clock")
+    land(state, [late], 15)  # an answer by whose time it is good
+    drain(state, warehouse)
+    assert waiting_rows(warehouse) == []
+    assert [row.dismissed_at for row in warehouse.read(select(quarantined_rows))] == [None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["dismiss", "--why", "x"], "Name the rows to dismiss, or add --all."),
+        (["dismiss", "1", "--all", "--why", "x"], "Name the rows to dismiss, or add --all."),
+        (["dismiss", "1"], "Missing option '--why'."),
+        (["dismiss", "1", "--why", "  "], "Say why in 1 to 500 characters"),
+        (["dismiss", "1", "--why", "\x1b[2J"], "Say why in 1 to 500 characters"),
+        (["dismiss", "1", "--why", "x" * 501], "Say why in 1 to 500 characters"),
+        (["dismiss", "1", "99", "98", "--why", "x"], "No row waits in quarantine under 98, 99."),
+        (["dismiss", "0", "--why", "x"], "Invalid value for 'ROW...': 0 is not in the range"),
+        (["dismiss", "9" * 30, "--why", "x"], "Invalid value for 'ROW...': 9999"),
+    ],
+)
+def test_a_wrong_dismissal_is_one_clear_line_and_changes_nothing(
+    settings: Settings, state: State, warehouse: Warehouse, arguments: list[str], line: str
+) -> None:
+    land(state, [item(1, duration_ms=-1)])
+    drain(state, warehouse)
+    before = everything(warehouse)
+    done = command(settings, *arguments)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {line}")
+    assert everything(warehouse) == before
+
+
+def test_the_list_shows_dismissed_rows_when_asked(shown: Shown) -> None:
+    rows = (
+        row_of(),
+        row_of(
+            quarantine_id=8, dismissed_at=times.to_text(ANSWERED), dismissed_why="[bold]\x1bbad"
+        ),
+    )
+    text = shown(*rows)
+    assert "8  song" not in text
+    assert "2 in quarantine. 1 of them dismissed; they are shown by" in text
+    text = shown(*rows, dismissed=True)
+    assert "8  song 1\n" in text
+    assert "dismissed 2026-11-20 22:00 CET: [bold] bad" in text
+    assert "To accept" not in shown(rows[1])
+
+
+def test_the_json_names_what_was_dismissed(
+    settings: Settings, state: State, warehouse: Warehouse
+) -> None:
+    land(state, [item(1, duration_ms=-1)])
+    drain(state, warehouse)
+    dismiss(settings, None, "known")
+    (row,) = json.loads(command(settings, "--json").stdout)["quarantined_rows"]
+    assert (row["dismissed_why"], bool(row["dismissed_at"])) == ("known", True)
+
+
+def test_a_warehouse_of_before_is_listed_and_dismissed_in(settings: Settings) -> None:
+    settings.make_data_folder()
+    put_old_warehouse("0004", settings.warehouse_path)
+    warehouse = Warehouse(settings.warehouse_path)
+    waiting = waiting_rows(warehouse)
+    assert waiting
+    assert waiting[0].dismissed_at is None
+    assert dismiss(settings, None, "old") == len(waiting)
+    assert {row.dismissed_why for row in waiting_rows(warehouse)} == {"old"}

@@ -111,7 +111,7 @@ def test_an_id_that_several_plays_begin_with_names_them(
     with warehouse.writer().begin() as connection:
         for key, other in zip(keys, alike, strict=False):
             for table, column in (("raw_recently_played", "row_key"), ("fct_plays", "api_row_key")):
-                query = f"update {table} set {column} = :other where {column} = :key"  # noqa: S608
+                query = f"update {table} set {column} = :other where {column} = :key"
                 connection.execute(text(query).bindparams(key=key, other=other))
         connection.execute(text("update fct_plays set play_id = substr(api_row_key, 1, 20)"))
         if not is_modelled:

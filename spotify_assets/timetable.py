@@ -1,5 +1,7 @@
 """When things happen by themselves, in one place for Dagster's schedules and for `status`."""
 
+import os
+import platform
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,19 +22,34 @@ SIGN_OF_LIFE = timedelta(minutes=2)
 
 
 def leave_sign(settings: Settings) -> None:
-    """Say that Dagster's daemon is at work."""
+    """Say that Dagster's daemon is at work: in which process, on which machine."""
     settings.make_data_folder()
     settings.locks.mkdir(mode=0o700, exist_ok=True)
-    _sign(settings).touch()
+    sign = _sign(settings)
+    partial = sign.with_suffix(".partial")  # whoever reads finds the old or the new one, whole
+    partial.write_text(f"{os.getpid()} {platform.node()}", "utf-8")
+    partial.replace(sign)
 
 
 def daemon_is_running(settings: Settings) -> bool:
-    """Whether schedules and sensors run, as far as the last two minutes tell."""
+    """Whether schedules and sensors run, as far as the last two minutes tell.
+
+    A daemon that has ended is known at once on its own machine, and after two minutes on another.
+    """
     try:
         left_at = datetime.fromtimestamp(_sign(settings).stat().st_mtime, times.now().tzinfo)
-    except FileNotFoundError:
+        process, _, machine = _sign(settings).read_text("utf-8").partition(" ")
+    except (FileNotFoundError, UnicodeDecodeError):
         return False
-    return abs(times.now() - left_at) < SIGN_OF_LIFE
+    if abs(times.now() - left_at) >= SIGN_OF_LIFE:
+        return False
+    return machine != platform.node() or not process.isdecimal() or _is_alive(int(process))
+
+
+def _is_alive(process: int) -> bool:
+    import psutil
+
+    return bool(psutil.pid_exists(process))
 
 
 def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:

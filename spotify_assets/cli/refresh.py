@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spotify_assets import times
 from spotify_assets.cli.accounts import warn_of_logins
-from spotify_assets.cli.output import json_option, working
+from spotify_assets.cli.output import json_option, printable, working
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from spotify_assets.defs.refreshing import Refresh
+    from spotify_assets.warehouse.loading import Receipt
+    from spotify_assets.warehouse.warehouse import Warehouse
 
 
 @click.command()
+@click.option("-v", "--verbose", is_flag=True, help="Show the accounting of each account, too.")
 @json_option
-def refresh(as_json: bool) -> None:
+def refresh(verbose: bool, as_json: bool) -> None:
     """Collect, check, keep and model the newest plays, as one Dagster run.
 
     Nothing to do costs one call per account and starts no run. Fit for cron:
@@ -39,7 +43,7 @@ def refresh(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(done)))
     else:
-        show_refresh(done, settings)
+        show_refresh(done, settings, verbose=verbose)
     warn_of_logins(State(settings.state_path).accounts())
     for look in done.looks:
         if look.error:
@@ -83,8 +87,16 @@ def _as_json(done: "Refresh") -> dict[str, Any]:
     }
 
 
-def show_refresh(done: "Refresh", settings: Settings) -> None:
-    """Say what a refresh came to, for a person."""
+def show_refresh(done: "Refresh", settings: Settings, *, verbose: bool = False) -> None:
+    """Say what a refresh came to, for a person.
+
+    Args:
+        verbose: show the accounting of each account and the rows of each model, too.
+    """
+    from spotify_assets.warehouse.pending import no_news
+    from spotify_assets.warehouse.warehouse import Warehouse
+
+    warehouse = Warehouse(settings.warehouse_path)
     if not done.looks and done.run_id:
         click.echo("Nobody is logged in, so Spotify was not asked. Run: spotify-assets login")
     elif not done.looks:
@@ -92,17 +104,36 @@ def show_refresh(done: "Refresh", settings: Settings) -> None:
     if done.run_id is None and any(look.error for look in done.looks):
         return  # what could not be asked is not known to be old
     if done.run_id is None:
-        from spotify_assets.warehouse.pending import no_news
-        from spotify_assets.warehouse.warehouse import Warehouse
-
-        click.echo(no_news(Warehouse(settings.warehouse_path), settings.timezone))
+        click.echo(no_news(warehouse, settings.timezone))
         return
-    for account, receipt in done.receipts.items():
-        click.echo(f"{account}: {receipt}")
-    if done.models:
+    show_new_plays(done.receipts, warehouse, settings.timezone)
+    if verbose:
+        for account, receipt in done.receipts.items():
+            click.echo(f"{printable(account)}: {receipt}")
         rows = ", ".join(f"{model} {count:,}" for model, count in sorted(done.models.items()))
-        click.echo(f"Models, in rows: {rows}")
+        click.echo(f"Models, in rows: {rows or 'none was built'}")
     click.echo(f"Checks: {done.checks_passed} passed, {len(done.checks_failed)} did not")
     for check in done.checks_failed:
         click.echo(f"  did not pass: {check}")
     click.echo(str(done.receipt))
+
+
+def show_new_plays(receipts: "dict[str, Receipt]", warehouse: "Warehouse", zone: str) -> None:
+    """How many plays came for each account, and the newest of them, times on the zone's clock."""
+    from spotify_assets.warehouse.accounts import display_names
+
+    names = display_names(warehouse)
+    if not any(receipt.rows_read for receipt in receipts.values()):
+        click.echo("No new plays. The models are up to date.")
+    for account, receipt in receipts.items():
+        says = "no new plays"
+        if receipt.rows_loaded:
+            newest = warehouse.newest_listed(1, account)
+            says = f"{receipt.rows_loaded:,} new {'play' if receipt.rows_loaded == 1 else 'plays'}"
+            for play in newest:
+                title = f"{play.track_name or '(no name)'} by {play.artist_name or 'unknown'}"
+                says += f", the newest {title}, ended {times.local(play.played_at, zone)}"
+        click.echo(printable(f"{names.get(account, account)}: {says}"))
+        if receipt.rows_quarantined:
+            rows = f"{receipt.rows_quarantined:,} of {receipt.rows_read:,} rows"
+            click.echo(f"  {rows} went to quarantine. Why: spotify-assets quarantine")

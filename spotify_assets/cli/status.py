@@ -11,6 +11,7 @@ from spotify_assets.cli.output import json_option, megabytes, printable, show_ta
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from spotify_assets.warehouse.health import Health
     from spotify_assets.warehouse.standing import Standing
 
 SCREEN_COLUMNS, SCREEN_LINES = 80, 24
@@ -62,7 +63,7 @@ def show_status(found: "Standing", zone: str) -> None:
                     f"{account.quarantined_rows:,}",
                     "ended"
                     if account.login_days_left == 0
-                    else (account.login_ends_at or "")[5:10],
+                    else (account.login_ends_at or ".....none")[5:10],
                 )
                 for account in found.accounts
             ),
@@ -115,7 +116,7 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
     from spotify_assets.warehouse.health import OVERFULL, verdicts
 
     findings = [
-        (f"{printable(account.account_id)}: {OVERFULL}", "red")
+        (f"{printable(account.name)}: {OVERFULL}", "red")
         for account in found.accounts
         if account.overfull_gaps
     ]
@@ -124,6 +125,15 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
         for name, verdict in verdicts(found.accounts, zone).items()
         if name != "coverage"  # the rest of which is in the table
         for finding in verdict.findings
+    ]
+    findings += [
+        (printable(f"{account.name}: {_failing(account, zone)}"), "yellow")
+        for account in found.accounts
+        # What is longer without an answer, or needs a login, is in the findings already.
+        if account.last_look_error and not account.blind_since and account.login_days_left != 0
+    ]
+    findings += [
+        (printable(f"Inbox: {each.name}: {each.error}"), "yellow") for each in found.inbox_stuck
     ]
     if found.last_drill and found.last_drill.fault:
         findings.append((f"Restore drill: {printable(found.last_drill.fault)}", "red"))
@@ -135,6 +145,11 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
         click.secho(text if len(text) <= longest else text[: longest - 1] + "…", fg=colour)
     if len(shown) < len(findings):
         click.echo(f"… and {len(findings) - len(shown)} more: spotify-assets status --json")
+
+
+def _failing(account: "Health", zone: str) -> str:
+    since = f" since {_short(account.failing_since, zone)}" if account.failing_since else ""
+    return f"polls fail{since}: {account.last_look_error}"
 
 
 def _short(text: str | None, zone: str) -> str:

@@ -7,14 +7,14 @@ import dagster as dg
 from spotify_assets import times, timetable
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.checks import severity
-from spotify_assets.defs.ingestion.inbox import UNDECIDED, InboxConfig, import_job
+from spotify_assets.defs.ingestion.inbox import InboxConfig, import_job
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.warehouse.health import health, verdicts
-from spotify_assets.warehouse.inbox import at_rest, entries
+from spotify_assets.warehouse.inbox import UNDECIDED, at_rest, entries
 from spotify_assets.warehouse.pending import (
     has_news,
     has_unmodelled_loads,

@@ -128,6 +128,15 @@ class BlindSpell:
 
 
 @dataclass(frozen=True)
+class InboxFailure:
+    """Why a file of the inbox could not be imported, and when; `signature` is the file's then."""
+
+    signature: str
+    failed_at: str
+    error: str
+
+
+@dataclass(frozen=True)
 class Identity:
     """Who Spotify says that a login belongs to (`GET /me`)."""
 
@@ -349,11 +358,11 @@ class State:
         with self._reading() as connection:
             return _block(connection, client_id, endpoint) if connection else None
 
-    def inbox_failures(self) -> dict[str, str]:
-        """The files of the inbox that could not be imported: their signatures, by name."""
+    def inbox_failures(self) -> dict[str, InboxFailure]:
+        """The files of the inbox that could not be imported, by name."""
         with self._reading() as connection:
             rows = connection.execute(select(inbox_failures)).all() if connection else []
-        return {row.name: row.signature for row in rows}
+        return {row.name: InboxFailure(row.signature, row.failed_at, row.error) for row in rows}
 
     def keep_inbox_failure(self, name: str, signature: str, error: str) -> None:
         """Note that a file of the inbox could not be imported as it is."""

@@ -46,7 +46,7 @@ class Health:
     Attributes:
         name: what the owner calls the account; by default `account_id`.
         last_look_at: of the last answered look; `last_try_at` of the last one, answered or not.
-        last_look_error: of the looks since the last answered one.
+        last_look_error: of the looks since the last answered one; `failing_since` the first.
         blind_since: the last answered look, where it is too long ago.
         blind_because: what kept us from looking since.
         provisional_gap_from: end of the last known play while blind; the next look tells whether
@@ -63,6 +63,7 @@ class Health:
     last_look_at: str | None
     last_try_at: str | None
     last_look_error: str | None
+    failing_since: str | None
     blind_since: str | None
     blind_because: str | None
     provisional_gap_from: str | None
@@ -115,6 +116,7 @@ def health(settings: Settings) -> list[Health]:
                 filter(None, (account.last_look_at, account.last_failed_at)), default=None
             ),
             last_look_error=account.last_look_error,
+            failing_since=account.first_failed_at,
             **_blindness(account, warehouse),
             last_play_at=warehouse.newest_play(account.account_id),
             lag_seconds=_lag_seconds(account.account_id, state, warehouse),
@@ -150,9 +152,9 @@ def verdicts(accounts: Sequence[Health], zone: str) -> dict[str, Verdict]:
 
 def _coverage(accounts: Sequence[Health]) -> Verdict:
     with_gaps = [account for account in accounts if account.open_gaps]
-    overfull = [account.account_id for account in accounts if account.overfull_gaps]
+    overfull = [account.name for account in accounts if account.overfull_gaps]
     told = [
-        f"{account.account_id}: at most {account.max_lost_plays:,} plays may be lost in "
+        f"{account.name}: at most {account.max_lost_plays:,} plays may be lost in "
         f"{account.open_gaps:,} {'gap' if account.open_gaps == 1 else 'gaps'}"
         for account in with_gaps
     ]
@@ -167,7 +169,7 @@ def _coverage(accounts: Sequence[Health]) -> Verdict:
 
 def _last_look_age(accounts: Sequence[Health], zone: str) -> Verdict:
     told = [
-        f"{account.account_id}: plays after "
+        f"{account.name}: plays after "
         f"{times.local(account.provisional_gap_from or account.blind_since, zone)} may get lost; "
         f"not seen since {times.local(account.blind_since, zone)}: {account.blind_because}"
         for account in accounts
@@ -186,7 +188,7 @@ def _newest_play_age(accounts: Sequence[Health], zone: str) -> Verdict:
         "unusual": "silent for longer than ever in eight weeks, or Spotify's list stands still",
     }
     told = [
-        f"{account.account_id}: {words[account.silence]}; "
+        f"{account.name}: {words[account.silence]}; "
         f"the newest play ended {times.local(account.last_play_at, zone)}"
         for account in accounts
         if account.silence in words and account.last_play_at

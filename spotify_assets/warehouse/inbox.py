@@ -14,11 +14,12 @@ from pathlib import Path
 from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.export.files import find_packages
-from spotify_assets.spotify.state import State
+from spotify_assets.spotify.state import InboxFailure, State
 from spotify_assets.warehouse.importing import ImportedFile, Tell, import_packages, known_accounts
 
 RESTED_AFTER = timedelta(seconds=30)
 DONE = "done"
+UNDECIDED = "nobody can tell whose it is; put it into a folder of the account's name in the inbox"
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,49 @@ class Entry:
     signature: str
 
 
+@dataclass(frozen=True)
+class Stuck:
+    """A file or folder of the inbox that is not imported as it is, and why.
+
+    `failed_at`: when it was tried, as UTC text; None where it was not, since nobody can tell whose
+    it is.
+    """
+
+    name: str
+    error: str
+    failed_at: str | None
+
+
 def entries(settings: Settings) -> list[Entry]:
     """What lies in the inbox and has not failed as it is now; those in no account's folder too."""
+    failures = State(settings.state_path).inbox_failures()
+    return [each for each in _present(settings) if not _has_failed(each, failures)]
+
+
+def stuck(settings: Settings) -> list[Stuck]:
+    """What lies in the inbox and will not be imported while it stays as it is."""
+    failures = State(settings.state_path).inbox_failures()
+    found = []
+    for each in _present(settings):
+        if _has_failed(each, failures):
+            failure = failures[each.name]
+            found.append(Stuck(each.name, failure.error, failure.failed_at))
+        elif each.account_id is None:
+            found.append(Stuck(each.name, UNDECIDED, None))
+    return found
+
+
+def _has_failed(entry: Entry, failures: Mapping[str, InboxFailure]) -> bool:
+    failure = failures.get(entry.name)
+    return failure is not None and failure.signature == entry.signature
+
+
+def _present(settings: Settings) -> list[Entry]:
     if not settings.inbox.is_dir():
         return []
     accounts = known_accounts(settings)
     only = next(iter(accounts)) if len(accounts) == 1 else None
-    failures = State(settings.state_path).inbox_failures()
-    found = [
+    return [
         each
         for child in _children(settings.inbox)
         for each in (
@@ -53,7 +89,6 @@ def entries(settings: Settings) -> list[Entry]:
             else [_entry(settings.inbox, child, only)]
         )
     ]
-    return [each for each in found if failures.get(each.name) != each.signature]
 
 
 def at_rest(

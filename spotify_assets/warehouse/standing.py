@@ -5,7 +5,7 @@ What `spotify-assets status` shows. Reads only.
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from spotify_assets import timetable
 from spotify_assets.settings import Settings
@@ -15,8 +15,9 @@ from spotify_assets.warehouse.backups.folder import backups_in
 from spotify_assets.warehouse.backups.manifest import Contents
 from spotify_assets.warehouse.disk_use import disk_use
 from spotify_assets.warehouse.health import Health, health
+from spotify_assets.warehouse.inbox import Stuck, stuck
 from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, undrained_pages
-from spotify_assets.warehouse.tables import loads, restores
+from spotify_assets.warehouse.tables import loads, model_watermarks, restores
 from spotify_assets.warehouse.warehouse import Warehouse
 
 
@@ -28,13 +29,11 @@ class Standing:
         pages_waiting: answers of Spotify's that are landed and not loaded yet.
         has_news: one of these holds a play that is not known yet.
         models_are_behind: a load is in raw and not in every model.
-        daemon_is_running: whether schedules and sensors tick; `next_ticks` holds only then.
-            last_backup_at: when the newest backup was made; of its archive only the size is read.
-        plays_in_no_backup: rows that were loaded after it.
-        backups_are_elsewhere: the backups lie on another disk than the data.
-        last_drill: the last time that a backup was tried out.
+        daemon_is_running: whether schedules and sensors tick; without it `next_ticks` is empty.
+        inbox_stuck: what lies in the inbox and will not be imported as it is.
         last_backup_at: when the newest backup was made; of its archive only the size is read.
-        plays_in_no_backup: rows that were loaded after it.
+        plays_in_no_backup: plays that came after it. What is not modelled yet counts as a play a
+            row, so it is at most so many.
         backups_are_elsewhere: the backups lie on another disk than the data.
         last_drill: the last time that a backup was tried out.
         disk_use: bytes, by what takes them.
@@ -46,6 +45,7 @@ class Standing:
     models_are_behind: bool
     daemon_is_running: bool
     next_ticks: dict[str, str]
+    inbox_stuck: list[Stuck]
     last_backup_at: str | None
     plays_in_no_backup: int
     backups_are_elsewhere: bool
@@ -59,14 +59,16 @@ def standing(settings: Settings) -> Standing:
     accounts = health(settings)
     backups = backups_in(settings.backups, whole=False)
     newest = next((backup.contents for backup in backups if not backup.fault), None)
+    is_running = timetable.daemon_is_running(settings)
     last_try = max(filter(None, (account.last_try_at for account in accounts)), default=None)
     return Standing(
         accounts=accounts,
         pages_waiting=sum(1 for _ in undrained_pages(state, warehouse)),
         has_news=has_news(state, warehouse),
         models_are_behind=has_unmodelled_loads(warehouse),
-        daemon_is_running=timetable.daemon_is_running(settings),
-        next_ticks=timetable.next_ticks(settings, last_try),
+        daemon_is_running=is_running,
+        next_ticks=timetable.next_ticks(settings, last_try) if is_running else {},
+        inbox_stuck=stuck(settings),
         last_backup_at=newest.made_at if newest else None,
         plays_in_no_backup=_plays_after(newest, warehouse),
         backups_are_elsewhere=_is_elsewhere(settings),
@@ -75,19 +77,72 @@ def standing(settings: Settings) -> Standing:
     )
 
 
+# Of a play of two sources, the older row decides. An export's row may have several variants.
+PLAYS_AFTER = """
+select
+    (
+        select count(*)
+        from raw_recently_played as listed
+        inner join fct_plays as plays on plays.play_id = substr(listed.row_key, 1, 20)
+        where
+            listed.load_id > :kept_up_to
+            and not exists (
+                select 1
+                from raw_streaming_history as exported
+                where
+                    exported.account_id = plays.account_id
+                    and exported.ts = plays.export_ended_at
+                    and exported.row_key = plays.export_row_key
+                    and exported.load_id <= :kept_up_to
+            )
+    )
+    + (
+        select count(distinct plays.play_id)
+        from raw_streaming_history as exported
+        inner join fct_plays as plays on plays.play_id = substr(exported.row_key, 1, 20)
+        where
+            exported.load_id > :kept_up_to
+            and plays.api_row_key is null
+            and not exists (
+                select 1
+                from raw_streaming_history as variants
+                where
+                    variants.account_id = exported.account_id
+                    and variants.ts = exported.ts
+                    and variants.row_key = exported.row_key
+                    and variants.load_id <= :kept_up_to
+            )
+    )
+"""
+
+
 def _plays_after(newest: Contents | None, warehouse: Warehouse) -> int:
-    """How many rows came with loads that are not in a backup."""
-    kept_up_to = 0
-    if newest is not None:
-        # What came between an older backup and this one went when that one was restored since.
-        tables = newest.files["spotify.db"].tables if "spotify.db" in newest.files else {}
-        known = tables["restores"].rows if "restores" in tables else 0
-        query = select(restores.c.highest_load).order_by(restores.c.restore_id)
-        since = [load_id for (load_id,) in warehouse.read(query)][known:]
-        kept_up_to = min([newest.highest_load, *since])
-    query = select(func.sum(loads.c.rows_loaded)).where(loads.c.load_id > kept_up_to)
-    rows = warehouse.read(query)
-    return int(rows[0][0] or 0) if rows else 0
+    """How many plays came with loads that are not in a backup."""
+    kept_up_to = _kept_up_to(newest, warehouse)
+    modelled_up_to, plays = kept_up_to, 0
+    if warehouse.has_table("fct_plays", "table"):
+        seen = warehouse.read(
+            select(model_watermarks.c.load_id).where(model_watermarks.c.model == "fct_plays")
+        )
+        modelled_up_to = max(kept_up_to, seen[0][0] if seen else 0)
+        query = PLAYS_AFTER if kept_up_to else "select count(*) from fct_plays"
+        values = {"kept_up_to": kept_up_to} if kept_up_to else {}
+        plays = int(warehouse.read(text(query).bindparams(**values))[0][0]) if seen else 0
+    query_rows = select(func.sum(loads.c.rows_loaded)).where(loads.c.load_id > modelled_up_to)
+    rows = warehouse.read(query_rows)
+    return plays + int(rows[0][0] or 0 if rows else 0)
+
+
+def _kept_up_to(newest: Contents | None, warehouse: Warehouse) -> int:
+    """The newest load that is in a backup; 0 where there is none."""
+    if newest is None:
+        return 0
+    # What came between an older backup and this one went when that one was restored since.
+    tables = newest.files["spotify.db"].tables if "spotify.db" in newest.files else {}
+    known = tables["restores"].rows if "restores" in tables else 0
+    query = select(restores.c.highest_load).order_by(restores.c.restore_id)
+    since = [load_id for (load_id,) in warehouse.read(query)][known:]
+    return min([newest.highest_load, *since])
 
 
 def _is_elsewhere(settings: Settings) -> bool:

@@ -6,9 +6,7 @@ from spotify_assets.defs.ingestion.streaming_history import materialization
 from spotify_assets.defs.operations.killed_runs import process_tags
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.importing import ImportedFile
-from spotify_assets.warehouse.inbox import entries, import_entry
-
-UNDECIDED = "nobody can tell whose it is; put it into a folder of the account's name in the inbox"
+from spotify_assets.warehouse.inbox import UNDECIDED, entries, import_entry
 
 
 class InboxConfig(dg.Config):

@@ -1,10 +1,17 @@
 """`spotify-assets status`: one screen, whatever is wrong; one JSON object for a program."""
 
 import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert, select, text
 
 from spotify_assets.cli import main
 from spotify_assets.cli.status import show_status
@@ -14,7 +21,16 @@ from spotify_assets.timetable import leave_sign
 from spotify_assets.warehouse.backups.drill import Drill
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.health import Health
+from spotify_assets.warehouse.inbox import UNDECIDED, Stuck, entries, import_entry
+from spotify_assets.warehouse.loading import Load, write_load
 from spotify_assets.warehouse.standing import Standing
+from spotify_assets.warehouse.tables import (
+    model_watermarks,
+    raw_recently_played,
+    raw_streaming_history,
+)
+from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.unit.spotify.export.downloads import Home, a_row, pack, rows_of
 
 TIME = "2026-03-01T10:00:00.000Z"
 WELL = Health(
@@ -23,6 +39,7 @@ WELL = Health(
     last_look_at=TIME,
     last_try_at=TIME,
     last_look_error=None,
+    failing_since=None,
     blind_since=None,
     blind_because=None,
     provisional_gap_from=None,
@@ -46,6 +63,7 @@ STANDING = Standing(
     models_are_behind=False,
     daemon_is_running=True,
     next_ticks={"look": TIME, "models": TIME, "daily refresh": TIME, "housekeeping": TIME},
+    inbox_stuck=[],
     last_backup_at=None,
     plays_in_no_backup=0,
     backups_are_elsewhere=False,
@@ -60,6 +78,7 @@ def in_every_trouble(name: str) -> Health:
         account_id=name,
         name=name,
         last_look_error="no answer",
+        failing_since=TIME,
         blind_since=TIME,
         blind_because="Spotify asks us to stay away, says why and until when, at length. " * 5,
         provisional_gap_from=TIME,
@@ -110,6 +129,7 @@ def test_it_fits_80_columns_and_24_lines_in_every_trouble(
         pages_waiting=12,
         has_news=True,
         daemon_is_running=False,
+        inbox_stuck=[Stuck(f"{name}.zip", "it is cut short " * 20, TIME) for name in names],
         last_backup_at=TIME,
         plays_in_no_backup=123_456_789,
         last_drill=Drill("a.tar.zst", TIME, "No good, " * 50, 1.5, 1, 1),
@@ -206,3 +226,123 @@ def test_the_json_of_an_account_that_logged_in_and_was_never_looked_at(
     assert accounts[0]["login_warning"] is None
     assert answer["daemon_is_running"] is True
     assert answer["last_backup_at"] is not None
+
+
+def test_failed_polls_are_shown_with_their_error_from_the_first_on(
+    environment: Settings, state: State, log_in: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(log_in)
+    log_in("mira")
+    state.land("mira", '{"items": []}', None)
+    state.record_failed_look("mira", "Spotify is out of order (503)")
+    state.record_failed_look("mira", "no \x1b[31manswer")
+    monkeypatch.setenv("COLUMNS", "80")
+    text = CliRunner().invoke(main, ["status"]).stdout
+    assert "mira: polls fail since " in text
+    assert "no  [31manswer" in text
+    (account,) = as_json()["accounts"]  # type: ignore[attr-defined]
+    assert account["last_look_error"] == "no \x1b[31manswer"
+    assert account["failing_since"] <= account["last_try_at"]
+    state.land("mira", '{"items": []}', None)
+    assert "no answer" not in CliRunner().invoke(main, ["status"]).stdout
+
+
+def test_what_is_stuck_in_the_inbox_is_shown_until_it_changes(
+    environment: Settings, state: State
+) -> None:
+    state.add_account("mira")
+    bad = environment.inbox / "my_data.zip"
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(b"half")
+    (entry,) = entries(environment)
+    import_entry(environment, entry, lambda *_: None)
+    text = CliRunner().invoke(main, ["status"]).stdout
+    assert "Inbox: my_data.zip: my_data.zip: " in text
+    (stuck,) = as_json()["inbox_stuck"]  # type: ignore[attr-defined]
+    assert (stuck["name"], bool(stuck["error"]), bool(stuck["failed_at"])) == (
+        "my_data.zip",
+        True,
+        True,
+    )
+    bad.write_bytes(b"another half")  # it is tried again
+    assert as_json()["inbox_stuck"] == []
+    state.add_account("jonas")
+    assert as_json()["inbox_stuck"] == [
+        {"name": "my_data.zip", "error": UNDECIDED, "failed_at": None}
+    ]
+
+
+def test_after_the_daemon_has_ended_nothing_comes_next(environment: Settings) -> None:
+    leave_sign(environment)
+    answer = as_json()
+    assert answer["daemon_is_running"] is True
+    assert set(answer["next_ticks"]) >= {"look", "backup"}  # type: ignore[call-overload]
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    (environment.locks / "daemon.sign").write_text(f"{ended.pid} {platform.node()}")
+    answer = as_json()
+    assert (answer["daemon_is_running"], answer["next_ticks"]) == (False, {})
+    # On another machine with the same folder nobody can tell so soon.
+    (environment.locks / "daemon.sign").write_text(f"{ended.pid} another machine")
+    assert as_json()["daemon_is_running"] is True
+
+
+def test_plays_that_are_in_no_backup_are_counted_as_plays(
+    environment: Settings,
+    warehouse: Warehouse,
+    items: list[Any],
+    new_load: Callable[..., Load],
+    tmp_path: Path,
+) -> None:
+    """The rows of an export that tell of plays in the backup are no plays to lose."""
+    engine = warehouse.writer()
+    write_load(engine, raw_recently_played, new_load(items[:10]))
+    assert as_json()["plays_in_no_backup"] == 10  # none of them modelled, so rows are counted
+    assert back_up(environment)
+    write_load(engine, raw_recently_played, new_load(items[:12], "page-2"))
+    home = Home(environment.data)
+    told = pack(tmp_path / "my.zip", {"endsong_0.json": rows_of(*range(10), 20, 21, 22)})
+    assert home.total(told).rows_loaded == 13
+    listed = warehouse.read(
+        select(raw_recently_played.c.row_key).order_by(raw_recently_played.c.played_at.desc())
+    )
+    exported = warehouse.read(
+        select(raw_streaming_history.c.row_key, raw_streaming_history.c.ts).order_by(
+            raw_streaming_history.c.ts
+        )
+    )
+    assert as_json()["plays_in_no_backup"] == 15  # rows again
+    facts = [
+        # Ten plays of both sources, of which the backup has the API's half, and two of the API.
+        *(
+            {"api": api.row_key, "export": row.row_key, "ts": row.ts}
+            for api, row in zip(listed[:10], exported, strict=False)
+        ),
+        *({"api": api.row_key, "export": None, "ts": None} for api in listed[10:]),
+        *({"api": None, "export": row.row_key, "ts": row.ts} for row in exported[10:]),
+    ]
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "create table fct_plays"
+                " (play_id, account_id, api_row_key, export_row_key, export_ended_at)"
+            )
+        )
+        connection.execute(
+            text(
+                "insert into fct_plays values (substr(coalesce(:api, :export), 1, 20), 'mira',"
+                " :api, :export, :ts)"
+            ),
+            facts,
+        )
+        newest = {"model": "fct_plays", "load_id": 3}
+        connection.execute(insert(model_watermarks), [newest])
+    assert as_json()["plays_in_no_backup"] == 2 + 3
+    assert back_up(environment)
+    assert as_json()["plays_in_no_backup"] == 0
+    # Another variant of a row that is kept is no other play.
+    again = pack(tmp_path / "2.zip", {"endsong_0.json": [a_row(20, platform="ios"), a_row(30)]})
+    assert home.total(again).rows_loaded == 2
+    with engine.begin() as connection:
+        connection.execute(model_watermarks.update().values(load_id=4))
+    assert as_json()["plays_in_no_backup"] == 0

@@ -37,5 +37,18 @@ def test_each_part_is_counted_with_all_below_it_and_links_are_not_followed(
         "dagster": 16,
         "dbt": 32 + own,
         "backups": 64,
+        "other": 128,
         "total": 255 + own,
     }
+
+
+def test_a_file_with_several_names_counts_once_and_the_parts_add_up(settings: Settings) -> None:
+    data = settings.data
+    put(settings.backups / "spotify-0001.tar.zst", 1_000)
+    put(data / "demo" / "spotify.db", 500)  # a data folder in the data folder
+    for copy in (settings.backups / "aside" / "copy", data / "demo" / "copy", data / "copy"):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.hardlink_to(settings.backups / "spotify-0001.tar.zst")
+    use = disk_use(settings)
+    total = use.pop("total")
+    assert total == sum(use.values()) == 1_500

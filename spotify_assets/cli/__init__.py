@@ -20,6 +20,7 @@ from spotify_assets.cli import (
     plays,
     quarantine,
     refresh,
+    schedule,
     status,
     worlds,
 )
@@ -85,6 +86,7 @@ for command in (
     accounts.logout,
     accounts.accounts,
     refresh.refresh,
+    schedule.schedule,
     imports.import_,
     quarantine.quarantine,
     plays.view,

@@ -3,6 +3,7 @@
 import gc
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 def refresh(verbose: bool, as_json: bool) -> None:
     """Collect, check, keep and model the newest plays, as one Dagster run.
 
-    Nothing to do costs one call per account and starts no run. Fit for cron:
+    Nothing to do costs one call per account and starts no run.
 
     \b
-      */15 * * * * /path/to/checkout/spotenv/bin/spotify-assets refresh
+    To have it called every 15 minutes: spotify-assets schedule install
     """
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
     from spotify_assets.spotify.state import State
@@ -38,8 +39,15 @@ def refresh(verbose: bool, as_json: bool) -> None:
     settings = Settings.load()
     settings.make_data_folder()
     log_file = settings.data / "refresh.log"
+    accounts = State(settings.state_path).accounts()
+    tried_before = {
+        account.account_id: max(account.last_look_at or "", account.last_failed_at or "") or None
+        for account in accounts
+    }
     with working("Asking Spotify, checking, loading, modelling"):
         done = bring_up_to_date(settings, log_file, load_definitions)
+        if any(look.error for look in done.looks):
+            _alert_of_outages(settings, tried_before)
     if as_json:
         click.echo(json.dumps(_as_json(done)))
     else:
@@ -53,6 +61,17 @@ def refresh(verbose: bool, as_json: bool) -> None:
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
     if not done.succeeded or any(look.error for look in done.looks):
         sys.exit(1)
+
+
+def _alert_of_outages(settings: Settings, tried_before: Mapping[str, str | None]) -> None:
+    """Run the alert command where Spotify has not answered for a day and no daemon can tell."""
+    from spotify_assets.alerting import alert
+    from spotify_assets.timetable import daemon_is_running
+    from spotify_assets.warehouse.health import outages
+
+    found = [] if daemon_is_running(settings) else outages(settings, tried_before)
+    if found:
+        alert(settings, "; ".join(found))
 
 
 def load_definitions() -> "dg.Definitions":

@@ -76,6 +76,8 @@ def show_status(found: "Standing", zone: str) -> None:
         lines.append(f"Spotify asks not to be called until {until}: {why}"[:SCREEN_COLUMNS])
     if found.accounts and (found.has_news or found.models_are_behind):
         lines.append("New plays are on their way, or wait for: spotify-assets refresh")
+    if found.accounts:
+        lines.append(_polling(found, zone))
     if found.daemon_is_running:
         today = _short(times.now_text(), zone)[:6]
         ticks = [
@@ -85,8 +87,6 @@ def show_status(found: "Standing", zone: str) -> None:
         while len(line := "Next: " + ", ".join(ticks)) > SCREEN_COLUMNS:
             ticks.pop()
         lines.append(line)
-    else:
-        lines.append("Nothing runs by itself: spotify-assets dev, or have cron call refresh")
     lines += _backup_lines(found, zone)
     sizes = ", ".join(
         f"{name} {megabytes(size)}" for name, size in found.disk_use.items() if name != "total"
@@ -94,6 +94,14 @@ def show_status(found: "Standing", zone: str) -> None:
     lines.append(f"On disk: {megabytes(found.disk_use['total'])} MB ({sizes})")
     _show_findings(found, zone, room=SCREEN_LINES - len(found.accounts) - len(lines) - 2)
     click.echo("\n".join(lines))
+
+
+def _polling(found: "Standing", zone: str) -> str:
+    """By what the accounts are polled, and when they last were."""
+    last = f"last poll {_short(found.last_poll_at, zone)}"
+    if found.polled_by:
+        return f"Polled by {' and '.join(found.polled_by)}; {last}"
+    return f"Nothing runs by itself; {last}: spotify-assets schedule install"
 
 
 def _backup_lines(found: "Standing", zone: str) -> list[str]:

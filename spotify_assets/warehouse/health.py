@@ -4,7 +4,7 @@ The one function that `status`, the asset checks and the health sensor ask. It r
 stored and calls nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -34,6 +34,8 @@ from spotify_assets.warehouse.warehouse import Warehouse
 WEEKS_COMPARED = timedelta(weeks=8)
 QUIET_WEEKEND = timedelta(days=3)
 
+OUTAGE = timedelta(hours=24)
+
 OVERFULL = "more plays came up in a gap than it can hold"
 
 Silence = Literal["quiet", "unusual", "old list"]
@@ -45,6 +47,7 @@ class Health:
 
     Attributes:
         name: what the owner calls the account; by default `account_id`.
+        is_logged_in: whether anything can poll for the account.
         last_look_at: of the last answered look; `last_try_at` of the last one, answered or not.
         last_look_error: of the looks since the last answered one; `failing_since` the first.
         blind_since: the last answered look, where it is too long ago.
@@ -60,6 +63,7 @@ class Health:
 
     account_id: str
     name: str
+    is_logged_in: bool
     last_look_at: str | None
     last_try_at: str | None
     last_look_error: str | None
@@ -111,6 +115,7 @@ def health(settings: Settings) -> list[Health]:
         Health(
             account_id=account.account_id,
             name=names.get(account.account_id, account.account_id),
+            is_logged_in=account.authorized_at is not None and not account.needs_login,
             last_look_at=account.last_look_at,
             last_try_at=max(
                 filter(None, (account.last_look_at, account.last_failed_at)), default=None
@@ -138,6 +143,32 @@ def all_accounts(state: State, warehouse: Warehouse) -> list[Account]:
     for (name,) in warehouse.read(select(loads.c.account_id).distinct()):
         known.setdefault(name, Account(**{**nobody, "account_id": name}))
     return [known[name] for name in sorted(known)]
+
+
+def outages(settings: Settings, tried_before: Mapping[str, str | None]) -> list[str]:
+    """What to say of accounts that have had no answer for a day or more, once for each such day.
+
+    For a poll that has just been made. Nothing is remembered: the day before was told of by the
+    poll that was the first one in it.
+
+    Args:
+        tried_before: when each account was polled before that, as UTC text.
+    """
+    found = []
+    for account in State(settings.state_path).accounts():
+        since = account.last_look_at or account.authorized_at
+        if account.last_look_error is None or since is None or account.authorized_at is None:
+            continue
+        days, before = (
+            (times.from_text(at) - times.from_text(since)) // OUTAGE if at else 0
+            for at in (times.now_text(), tried_before.get(account.account_id))
+        )
+        if days >= 1 and days > before:
+            found.append(
+                f"{account.account_id}: no answer from Spotify since "
+                f"{times.local(since, settings.timezone)}: {account.last_look_error}"
+            )
+    return found
 
 
 def verdicts(accounts: Sequence[Health], zone: str) -> dict[str, Verdict]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, text
 
 from spotify_assets import timetable
+from spotify_assets.scheduler import installed_schedulers
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.backups.drill import Drill, last_drill
@@ -20,6 +21,8 @@ from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, und
 from spotify_assets.warehouse.tables import loads, model_watermarks, restores
 from spotify_assets.warehouse.warehouse import Warehouse
 
+DAEMON = "Dagster's daemon"
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -30,6 +33,9 @@ class Standing:
         has_news: one of these holds a play that is not known yet.
         models_are_behind: a load is in raw and not in every model.
         daemon_is_running: whether schedules and sensors tick; without it `next_ticks` is empty.
+        polled_by: what calls Spotify by itself, as far as this machine tells: Dagster's daemon, or
+            the scheduler that `spotify-assets schedule install` made use of.
+        last_poll_at: the last poll of any account, answered or not.
         inbox_stuck: what lies in the inbox and will not be imported as it is.
         last_backup_at: when the newest backup was made; of its archive only the size is read.
         plays_in_no_backup: plays that came after it. What is not modelled yet counts as a play a
@@ -45,6 +51,8 @@ class Standing:
     models_are_behind: bool
     daemon_is_running: bool
     next_ticks: dict[str, str]
+    polled_by: list[str]
+    last_poll_at: str | None
     inbox_stuck: list[Stuck]
     last_backup_at: str | None
     plays_in_no_backup: int
@@ -68,6 +76,8 @@ def standing(settings: Settings) -> Standing:
         models_are_behind=has_unmodelled_loads(warehouse),
         daemon_is_running=is_running,
         next_ticks=timetable.next_ticks(settings, last_try) if is_running else {},
+        polled_by=[DAEMON] * is_running + installed_schedulers(settings),
+        last_poll_at=last_try,
         inbox_stuck=stuck(settings),
         last_backup_at=newest.made_at if newest else None,
         plays_in_no_backup=_plays_after(newest, warehouse),

@@ -12,7 +12,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from spotify_assets.defs.operations import alerts
+from spotify_assets import alerting
 from spotify_assets.defs.operations.alerts import run_failure_alert
 from spotify_assets_tests.support import User, wait_for
 
@@ -192,7 +192,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(
 ) -> None:
     child = tmp_path / "child"
     be(monkeypatch, "sh", "-c", HANGS, str(child))
-    monkeypatch.setattr(alerts, "ALERT_SECONDS", 3)
+    monkeypatch.setattr(alerting, "ALERT_SECONDS", 3)
     daemon.fail(ValueError("no"))
     assert daemon.tick()
     assert "took over 3 s" in errors[1]

@@ -11,12 +11,14 @@ import pytest
 from spotify_assets.settings import CHECKOUT
 
 PACKAGE = CHECKOUT / "spotify_assets"
-GROUND = {"settings", "times", "database", "timetable"}
+GROUND = {"settings", "times", "database", "timetable", "alerting", "scheduler"}
 MAY_IMPORT = {
     "settings": set[str](),
     "times": set[str](),
     "database": set[str](),
     "timetable": {"settings", "times"},
+    "alerting": {"settings"},
+    "scheduler": {"settings"},
     "spotify": GROUND,
     "contracts": GROUND | {"spotify"},
     "warehouse": GROUND | {"spotify", "contracts"},
@@ -76,7 +78,15 @@ def test_the_command_itself_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["refresh", "--help"], ["view"], ["accounts"], ["status"], ["quarantine"]],
+    [
+        ["--help"],
+        ["refresh", "--help"],
+        ["view"],
+        ["accounts"],
+        ["status"],
+        ["quarantine"],
+        ["schedule"],
+    ],
 )
 def test_commands_that_need_no_dagster_do_not_import_it(
     arguments: list[str], tmp_path: Path

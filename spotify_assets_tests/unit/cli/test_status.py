@@ -23,7 +23,7 @@ from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.health import Health
 from spotify_assets.warehouse.inbox import UNDECIDED, Stuck, entries, import_entry
 from spotify_assets.warehouse.loading import Load, write_load
-from spotify_assets.warehouse.standing import Standing
+from spotify_assets.warehouse.standing import DAEMON, Standing
 from spotify_assets.warehouse.tables import (
     model_watermarks,
     raw_recently_played,
@@ -36,6 +36,7 @@ TIME = "2026-03-01T10:00:00.000Z"
 WELL = Health(
     account_id="mira",
     name="mira",
+    is_logged_in=True,
     last_look_at=TIME,
     last_try_at=TIME,
     last_look_error=None,
@@ -63,6 +64,8 @@ STANDING = Standing(
     models_are_behind=False,
     daemon_is_running=True,
     next_ticks={"look": TIME, "models": TIME, "daily refresh": TIME, "housekeeping": TIME},
+    polled_by=[DAEMON],
+    last_poll_at=TIME,
     inbox_stuck=[],
     last_backup_at=None,
     plays_in_no_backup=0,
@@ -129,6 +132,7 @@ def test_it_fits_80_columns_and_24_lines_in_every_trouble(
         pages_waiting=12,
         has_news=True,
         daemon_is_running=False,
+        polled_by=[],
         inbox_stuck=[Stuck(f"{name}.zip", "it is cut short " * 20, TIME) for name in names],
         last_backup_at=TIME,
         plays_in_no_backup=123_456_789,

@@ -31,6 +31,7 @@ UNKNOWN_SHOWN = 10
 def import_(paths: tuple[Path, ...], account: str | None, new: bool, as_json: bool) -> None:
     """Import what Spotify sent: archives as downloaded, folders, or single files.
 
+    Files may have any name: their rows tell what they are.
     Ask for the "Extended streaming history" at spotify.com/account/privacy. Nothing is asked of
     Spotify, no login is needed, and importing again adds only what is new.
 
@@ -65,8 +66,7 @@ def import_(paths: tuple[Path, ...], account: str | None, new: bool, as_json: bo
         show_import(account_id, packages, done)
     for file in done:
         if file.error:
-            where = file.file if file.file == file.package else f"{file.package}: {file.file}"
-            click.echo(f"Error: {printable(where)}: {printable(file.error)}", err=True)
+            click.echo(f"Error: {printable(_place(file))}: {printable(file.error)}", err=True)
     if stopped:
         word = "Interrupted" if isinstance(stopped, KeyboardInterrupt) else "Stopped"
         click.echo(f"{word}: what is listed above is done. The same command goes on.", err=True)
@@ -163,7 +163,7 @@ def show_import(
     """Say what an import came to, for a person."""
     for file in done:
         if file.error is None:
-            name = file.file if len(packages) == 1 else f"{file.package}: {file.file}"
+            name = file.file if len(packages) == 1 else _place(file)
             click.echo(f"{printable(name)}: {file.receipt}")
         if file.unknown_fields:
             names = ", ".join(printable(name) for name in file.unknown_fields[:UNKNOWN_SHOWN])
@@ -171,8 +171,9 @@ def show_import(
     for package in packages:
         for name in package.unknown:
             click.echo(
-                f"{printable(name)}: not read. It looks like a history, under a name that is not "
-                "known here; look for a newer spotify-assets."
+                f"{printable(name)}: not read. It is called like a history, but its first rows "
+                "lack ts and ms_played, or endTime and msPlayed. If it is from Spotify, look for "
+                "a newer spotify-assets."
             )
     total = _total(done)
     if total.rows_loaded:
@@ -180,6 +181,12 @@ def show_import(
     if total.rows_quarantined:
         click.echo("Why rows were kept out: spotify-assets quarantine")
     click.echo(str(total))
+
+
+def _place(file: "ImportedFile") -> str:
+    """A file with its download; the download of a single file has its name."""
+    is_single = file.package == file.file or file.package.endswith(f"/{file.file}")
+    return file.package if is_single else f"{file.package}: {file.file}"
 
 
 def _total(done: "Sequence[ImportedFile]") -> "Receipt":

@@ -1,11 +1,11 @@
 """The contract of `raw_recently_played`, and the flattening of a landed page to its columns.
 
-Required: what makes a play a play (rules of identity), its names and its duration. Everything
-else may be null or absent, since Spotify removed fields before, but where it is there it must be
-of its type. What we do not know stays in `payload`.
+Required: what makes a play a play (rules of identity), and the track's name. Everything else may
+be null or absent, since Spotify removed fields before. Where it is there and not of its type, its
+column is null. What we do not know, or cannot read, stays in `payload`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,31 @@ LATEST_ANSWER = datetime.max.replace(tzinfo=UTC) - LATEST_PLAY_AFTER_ANSWER
 SPOTIFY_BEGAN = "2006"  # no play ended before, whatever an answer says
 
 
+_Reader = Callable[[Sequence[Any]], values.Read]
+INTEGERS = ("duration_ms", "album_total_tracks", "disc_number", "track_number")
+BOOLEANS = ("explicit", "is_local")
+TEXTS = (
+    *("track_id", "artist_name", "artist_uri", "artist_names", "album_name", "album_uri"),
+    *("album_artist_name", "album_type", "release_date", "release_date_precision", "isrc"),
+    *("context_type", "context_uri"),
+)
+_OPTIONAL: dict[str, _Reader] = {
+    **dict.fromkeys(INTEGERS, values.read_integers),
+    **dict.fromkeys(BOOLEANS, values.read_booleans),
+    **dict.fromkeys(TEXTS, values.read_texts),
+}
+# What holds other values, by its path in an item; where it is something else, all of them are null.
+_CONTAINERS: dict[str, tuple[tuple[str | int, ...], type]] = {
+    "artists": (("track", "artists"), list),
+    "artists[0]": (("track", "artists", 0), dict),
+    "album": (("track", "album"), dict),
+    "album.artists": (("track", "album", "artists"), list),
+    "album.artists[0]": (("track", "album", "artists", 0), dict),
+    "external_ids": (("track", "external_ids"), dict),
+    "context": (("context",), dict),
+}
+
+
 class RecentlyPlayed(pa.DataFrameModel):
     """One row per play that Spotify lists. Times are UTC text, durations ms."""
 
@@ -33,7 +58,7 @@ class RecentlyPlayed(pa.DataFrameModel):
     row_key: object
     track_id: object = pa.Field(nullable=True)
     track_name: object
-    artist_name: object
+    artist_name: object = pa.Field(nullable=True)
     artist_uri: object = pa.Field(nullable=True)
     artist_names: object = pa.Field(nullable=True)
     album_name: object = pa.Field(nullable=True)
@@ -43,7 +68,7 @@ class RecentlyPlayed(pa.DataFrameModel):
     album_total_tracks: object = pa.Field(nullable=True)
     release_date: object = pa.Field(nullable=True)
     release_date_precision: object = pa.Field(nullable=True)
-    duration_ms: object
+    duration_ms: object = pa.Field(nullable=True)
     explicit: object = pa.Field(nullable=True)
     is_local: object = pa.Field(nullable=True)
     isrc: object = pa.Field(nullable=True)
@@ -54,27 +79,13 @@ class RecentlyPlayed(pa.DataFrameModel):
     payload: object
 
     @pa.check(
-        "account_id|played_at|track_uri|row_key|track_id|.*_name|artist_uri|artist_names|album_uri"
-        "|album_type|release_date|release_date_precision|isrc|context_type|context_uri|payload",
+        "account_id|played_at|track_uri|row_key|track_name|payload",
         regex=True,
         ignore_na=False,
         error="not text that can be stored",
     )
     def is_text(cls, column: "pd.Series[Any]") -> "pd.Series[bool]":
         return values.are_texts(column)
-
-    @pa.check(
-        "duration_ms|album_total_tracks|disc_number|track_number",
-        regex=True,
-        ignore_na=False,
-        error="not an integer from 0 to 2^31 - 1",
-    )
-    def is_integer(cls, column: "pd.Series[Any]") -> "pd.Series[bool]":
-        return values.are_integers(column)
-
-    @pa.check("explicit|is_local", regex=True, ignore_na=False, error="not true or false")
-    def is_boolean(cls, column: "pd.Series[Any]") -> "pd.Series[bool]":
-        return values.are_booleans(column)
 
     @pa.check("track_uri", element_wise=True, error="empty")
     def is_not_empty(cls, value: Any) -> bool:
@@ -92,19 +103,34 @@ class RecentlyPlayed(pa.DataFrameModel):
 
 
 def flatten(page: LandedPage, items: Sequence[object]) -> pd.DataFrame:
-    """The page's items as a frame of objects, one row per item, values as received.
+    """The page's items as a frame of objects, one row per item.
 
     `played_at` is in our text form where it is a time at all, and as received where it is not.
 
     Returns:
-        The contract's columns and `latest_played_at`, the latest time that can be true.
+        The contract's columns, optional values read or null; `unread`, JSON of those that could
+        not be read, by field; and `latest_played_at`, the latest time that can be true.
     """
     answered = min(times.from_text(page.answered_at), LATEST_ANSWER)
     latest = times.to_text(answered + LATEST_PLAY_AFTER_ANSWER)
     records = [_flatten(page.account_id, item) | {"latest_played_at": latest} for item in items]
-    columns = [*RecentlyPlayed.to_schema().columns, "latest_played_at"]
+    names = [*RecentlyPlayed.to_schema().columns, "latest_played_at"]
+    columns: dict[str, Sequence[Any]] = {
+        name: [record[name] for record in records] for name in names
+    }
+    unread = {
+        name: {
+            place: value
+            for place, item in enumerate(items)
+            if (value := _at(item, *path)) is not None and not isinstance(value, kind)
+        }
+        for name, (path, kind) in _CONTAINERS.items()
+    }
+    for name, read in _OPTIONAL.items():
+        columns[name], unread[name] = read(columns[name])
+    columns["unread"] = values.unread_as_json(unread, len(items))
     # dtype=object from the start: pandas would make floats of integers beside a null.
-    return pd.DataFrame(records, columns=columns, dtype=object)
+    return pd.DataFrame({name: pd.Series(each, dtype=object) for name, each in columns.items()})
 
 
 def ends(frame: pd.DataFrame) -> tuple[str, ...]:

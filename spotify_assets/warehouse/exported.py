@@ -58,7 +58,8 @@ class ExportFile:
 
     def observe(self, accepted: "pd.DataFrame") -> None:
         """Note which rows of `raw_streaming_history` it shows."""
-        if accepted.empty or accepted["kind"].iat[0] != Kind.EXTENDED:
+        accepted = accepted[accepted["kind"].eq(str(Kind.EXTENDED))]
+        if accepted.empty:
             return
         for ts, key in zip(accepted["ts"].tolist(), accepted["row_key"].tolist(), strict=True):
             self._days[ts[:DAY]].append(key[:KEY_LENGTH])

@@ -7,7 +7,7 @@ importing again finds their rows and goes on.
 import gc
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.files import HistoryFile, Package
-from spotify_assets.spotify.export.names import Kind
+from spotify_assets.spotify.export.names import Kind, kind_of
 from spotify_assets.spotify.state import State, check_name
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile, finish_package
@@ -32,6 +32,7 @@ from spotify_assets.warehouse.zones import fix_zones
 
 # A turn costs a third of a second; without one, a run would wait for the whole of a long import.
 TURN_EVERY_SECONDS = 10
+FOUND_SHOWN, FOUND_LENGTH = 3, 20
 
 
 @dataclass(frozen=True)
@@ -125,14 +126,16 @@ class _Import:
         # The name of a folder may be no text, and no database keeps that.
         self._name = package.name.encode("utf-8", "replace").decode("utf-8")
         self._id = uuid.uuid4().hex
-        # How often each row of the account data was there so far; they can look alike.
-        self._seen: Counter[bytes] = Counter()
+        # How often each row of the account data was there so far; they can look alike. Files that
+        # do not continue each other (a copy, the same download again) may hold the same rows.
+        self._seen: defaultdict[str, Counter[bytes]] = defaultdict(Counter)
+        self._has_extended = False
         self._is_whole = not package.unknown
         self._warehouse = Warehouse(settings.warehouse_path)
 
     def load(self, file: HistoryFile, tell: Callable[[int, int], None]) -> ImportedFile:
         """Load a file, or nothing of it."""
-        unknown, seen = set[str](), self._seen.copy()
+        unknown, seen = set[str](), self._seen[file.series].copy()
         load = Load(
             source=STREAMING_HISTORY,
             account_id=self._account_id,
@@ -148,12 +151,12 @@ class _Import:
         except ExportError as error:
             self._is_whole = False
             return ImportedFile(name, file.name, error=str(error))
-        self._seen = seen
+        self._seen[file.series] = seen
         return ImportedFile(name, file.name, receipt, tuple(sorted(unknown)))
 
     def finish(self) -> None:
         """Let the download close gaps, where all of it was loaded."""
-        if self._is_whole and any(file.kind is Kind.EXTENDED for file in self._package.files):
+        if self._is_whole and self._has_extended:
             with writing(self._settings.locks, f"the import of {self._name}"):
                 engine = self._warehouse.writer()
                 finish_package(engine, self._account_id, self._id, self._name)
@@ -172,16 +175,36 @@ class _Import:
             bytes_read = place
 
         for rows in file.rows(note):
-            if not rows_read and rows and not fields.has_shape(file.kind, rows):
-                raise ExportError(
-                    "Its name is a history's, and its rows are not: they lack "
-                    f"{' and '.join(fields.needed(file.kind))}. Spotify may have changed its "
-                    "format: look for a newer spotify-assets."
-                )
+            if not rows_read and not fields.has_history(rows):
+                _require_no_rows_of_spotify(file.name, rows)
             rows_read += len(rows)
-            unknown |= fields.unknown_fields(file.kind, rows)
-            yield to_batch(self._account_id, file.kind, rows, seen)
+            unknown |= fields.unknown_fields(rows)
+            batch = to_batch(self._account_id, rows, seen)
+            self._has_extended |= batch.accepted["kind"].eq(str(Kind.EXTENDED)).any()
+            yield batch
             tell(bytes_read, rows_read)
+
+
+def _require_no_rows_of_spotify(name: str, rows: list[Any]) -> None:
+    """Return where a file is one of Spotify's histories, and just has no rows.
+
+    Raises:
+        ExportError: it is no history; says what was expected, and what was found.
+    """
+    of_spotify = kind_of(name) is not None
+    if rows:
+        found = ", ".join(each[:FOUND_LENGTH] for each in fields.names_in(rows)[:FOUND_SHOWN])
+        raise ExportError(
+            "Its rows lack ts and ms_played, or endTime and msPlayed; found: "
+            f"{found or 'no fields'}. "
+            + (
+                "If Spotify changed its format, look for a newer spotify-assets."
+                if of_spotify
+                else "It is no listening history of Spotify's."
+            )
+        )
+    if not of_spotify:
+        raise ExportError("It holds an empty list, so it is no listening history.")
 
 
 @contextmanager
@@ -196,23 +219,25 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def to_batch(account_id: str, kind: Kind, rows: list[Any], seen: Counter[bytes]) -> Batch:
+def to_batch(account_id: str, rows: list[Any], seen: Counter[bytes]) -> Batch:
     """Rows of an export, split by the contract and keyed.
 
     Args:
+        account_id: whose plays they are.
+        rows: of any kinds; each is whatever JSON value it is.
         seen: how often each row of the account data was in its download so far.
     """
     from spotify_assets.contracts import streaming_history as contract
     from spotify_assets.contracts.split import split
 
     def payload_of(place: int) -> str:
-        return fields.payload(kind, rows[place])
+        return fields.payload(rows[place])
 
     rows_read = len(rows)  # before anything is decided about them
-    accepted, rejected = split(contract.flatten(kind, rows), contract.StreamingHistory)
+    accepted, rejected = split(contract.flatten(rows), contract.StreamingHistory)
     return Batch(
         rows_read=rows_read,
-        accepted=contract.keyed(account_id, kind, accepted, seen),
+        accepted=contract.keyed(account_id, accepted, seen),
         rejected=rejected.assign(payload=rejected["payload"].map(payload_of)),
         ends=accepted["ended_at"],
         payload_of=payload_of,

@@ -121,7 +121,7 @@ def import_entry(settings: Settings, entry: Entry, tell: Tell) -> list[ImportedF
     packages = find_packages([entry.path])
     done = list(import_packages(settings, entry.account_id, packages, tell))
     errors = [f"{file.file}: {file.error}" for file in done if file.error]
-    errors += [f"{name}: an unknown name" for each in packages for name in each.unknown]
+    errors += [f"{name}: unknown rows" for each in packages for name in each.unknown]
     if errors:
         State(settings.state_path).keep_inbox_failure(entry.name, entry.signature, errors[0])
     else:

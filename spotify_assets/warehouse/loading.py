@@ -5,6 +5,8 @@ alike.
 """
 
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
@@ -31,7 +33,8 @@ class Batch:
 
     Attributes:
         rows_read: what the parser counted before any row was looked at.
-        accepted: frame with the columns of the raw table but `load_id`, and `payload`.
+        accepted: frame with the columns of the raw table but `load_id`, and `payload`; also
+            `unread`, JSON by field of the values that could not be read, or None.
         rejected: frame of `payload` and `reasons`.
         ends: of the plays that were accepted, UTC text; the load's window, where it has no other.
         payload_of: the text of an accepted row's payload, where it is not that text itself.
@@ -128,9 +131,9 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
     """
     with engine.begin() as connection:
         load_id = _open(connection, load, run_id)
-        receipt, edges = Receipt(), list[str]()
+        receipt, edges, unread = Receipt(), list[str](), Counter[str]()
         for batch in load.batches:
-            receipt += _write(connection, table, load, load_id, batch)
+            receipt += _write(connection, table, load, load_id, batch, unread)
             ends = [*batch.ends, *edges]
             edges = [min(ends), max(ends)] if ends else []
             if load.file:
@@ -143,6 +146,7 @@ def write_load(engine: Engine, table: Table, load: Load, run_id: str | None = No
         known = {
             "window_from": load.window_from or min(edges, default=None),
             "window_to": load.window_to or max(edges, default=None),
+            "unread": json.dumps(unread, sort_keys=True) if unread else None,
         }
         connection.execute(
             update(loads).where(loads.c.load_id == load_id).values({**vars(receipt), **known})
@@ -167,13 +171,25 @@ def _open(connection: Connection, load: Load, run_id: str | None) -> int:
     return int(result.inserted_primary_key[0])  # type: ignore[index] # one row was inserted
 
 
-def _write(connection: Connection, table: Table, load: Load, load_id: int, batch: Batch) -> Receipt:
+def _write(
+    connection: Connection,
+    table: Table,
+    load: Load,
+    load_id: int,
+    batch: Batch,
+    unread: Counter[str],
+) -> Receipt:
+    """Write a batch; add the rows that were inserted to the counts of unread fields."""
     if batch.rows_read != len(batch.accepted) + len(batch.rejected) + batch.rows_ignored:
         raise ValueError(
             f"{batch.rows_read} rows were read, but {len(batch.accepted)} accepted, "
             f"{len(batch.rejected)} rejected and {batch.rows_ignored} ignored"
         )
-    rows_loaded = _insert_accepted(connection, table, batch.accepted, load_id)
+    rows_loaded = 0
+    for fields, rows in _by_unread_fields(batch.accepted):
+        inserted = _insert_accepted(connection, table, rows, load_id)
+        rows_loaded += inserted
+        unread.update(dict.fromkeys(fields, inserted) if inserted else {})
     _insert_rejected(connection, load, batch.rejected, load_id)
     _release_accepted(connection, load, batch, load_id)
     return Receipt(
@@ -183,6 +199,16 @@ def _write(connection: Connection, table: Table, load: Load, load_id: int, batch
         rows_quarantined=len(batch.rejected),
         rows_ignored=batch.rows_ignored,
     )
+
+
+def _by_unread_fields(
+    accepted: "pd.DataFrame",
+) -> "Iterable[tuple[tuple[str, ...], pd.DataFrame]]":
+    """The rows by the fields that could not be read in them; first those where all could."""
+    if "unread" not in accepted or accepted["unread"].isna().all():
+        return [((), accepted)]
+    fields = accepted["unread"].map(lambda text: tuple(json.loads(text)) if text else ())
+    return accepted.groupby(fields)
 
 
 def _insert_accepted(

@@ -17,7 +17,6 @@ from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.export import fields
-from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.state import LandedPage, State
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.exported import STREAMING_HISTORY
@@ -211,21 +210,15 @@ def _retry(
 
 
 def _exported(account_id: str, rows: list[QuarantinedRow]) -> list[Batch]:
-    """Rows of exports, those of each kind as a batch."""
+    """Rows of exports, as one batch."""
     from spotify_assets.warehouse.importing import to_batch
 
-    by_kind: defaultdict[Kind, list[QuarantinedRow]] = defaultdict(list)
-    for row in rows:
-        by_kind[fields.kind_of_row(row.item)].append(row)
-    batches = []
-    for kind, of_kind in by_kind.items():
-        batch = to_batch(account_id, kind, [json.loads(row.payload) for row in of_kind], Counter())
-        # The stored text is the row's identity in quarantine, so it is what has to be released.
-        texts = [row.payload for row in of_kind]
-        kept = batch.accepted.assign(payload=[texts[place] for place in batch.accepted["payload"]])
-        out = batch.rejected.assign(payload=[texts[place] for place in batch.rejected.index])
-        batches.append(replace(batch, accepted=kept, rejected=out, payload_of=str))
-    return batches
+    batch = to_batch(account_id, [json.loads(row.payload) for row in rows], Counter())
+    # The stored text is the row's identity in quarantine, so it is what has to be released.
+    texts = [row.payload for row in rows]
+    kept = batch.accepted.assign(payload=[texts[place] for place in batch.accepted["payload"]])
+    out = batch.rejected.assign(payload=[texts[place] for place in batch.rejected.index])
+    return [replace(batch, accepted=kept, rejected=out, payload_of=str)]
 
 
 def _listed(

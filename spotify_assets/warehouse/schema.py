@@ -23,7 +23,7 @@ from spotify_assets import database
 from spotify_assets.warehouse.tables import metadata
 
 # Oldest first; the same as in migrations/versions.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 HEAD = REVISIONS[-1]
 
 # Versions before 0003 did not say which revision they wrote; these tables came with it.
@@ -76,8 +76,8 @@ def require_head(path: Path, found: str) -> None:
         )
 
 
-def upgrade(path: Path) -> None:
-    """Bring a database file to today's schema, in one transaction; then check it as a whole.
+def upgrade(path: Path, to: str = HEAD) -> None:
+    """Bring a database file to a schema revision, in one transaction; then check it as a whole.
 
     Only for a copy that nobody else has open, never for the live file: the revisions run with
     foreign keys unenforced, and a copy that failed its checks is thrown away. When this returns
@@ -98,13 +98,13 @@ def upgrade(path: Path) -> None:
         connection.connection.cursor().execute("pragma foreign_keys = off")
         with connection.begin():
             found = revision(connection)
-            if found == HEAD:
+            if found == to:
                 return
             config.attributes["connection"] = connection
             if found is not None:
                 _require_known(path, found)
                 command.stamp(config, found)  # for a database that does not say it itself
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
             _require_whole(path, connection)
 
 

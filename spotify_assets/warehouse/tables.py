@@ -40,6 +40,11 @@ loads = Table(
     Column("rows_duplicate", Integer, nullable=False),
     Column("rows_quarantined", Integer, nullable=False),
     Column("rows_ignored", Integer, nullable=False),
+    Column(
+        "unread",
+        Text,
+        comment="JSON: by field, the loaded rows that have a value of a wrong type; or null",
+    ),
     CheckConstraint(
         "rows_read = rows_loaded + rows_duplicate + rows_quarantined + rows_ignored",
         name="every_row_is_accounted_for",
@@ -75,7 +80,7 @@ raw_recently_played = Table(
     Column("row_key", Text, nullable=False, unique=True, comment="SHA-256 of the key, hex"),
     Column("track_id", Text),
     Column("track_name", Text, nullable=False),
-    Column("artist_name", Text, nullable=False, comment="the track's first artist"),
+    Column("artist_name", Text, comment="the track's first artist"),
     Column("artist_uri", Text),
     Column("artist_names", Text, comment="JSON list, in Spotify's order"),
     Column("album_name", Text),
@@ -85,7 +90,7 @@ raw_recently_played = Table(
     Column("album_total_tracks", Integer),
     Column("release_date", Text, comment="YYYY, YYYY-MM or YYYY-MM-DD"),
     Column("release_date_precision", Text),
-    Column("duration_ms", Integer, nullable=False, comment="of the track, not of the play"),
+    Column("duration_ms", Integer, comment="of the track, not of the play"),
     Column("explicit", Integer),
     Column("is_local", Integer),
     Column("isrc", Text),
@@ -135,6 +140,7 @@ raw_streaming_history = Table(
     Column("offline_timestamp", Integer, comment="start by the player's clock, s or ms since 1970"),
     Column("incognito_mode", Integer),
     Column("load_id", ForeignKey("loads.load_id"), nullable=False),
+    Column("unread", Text, comment="JSON: by field, values of a wrong type, as received; or null"),
     PrimaryKeyConstraint("account_id", "row_key", "variant"),
     # What the models ask: what is new, what ended on a day, and what may have ended on another day
     # than its `ts` says.
@@ -276,7 +282,12 @@ export_files = Table(
     metadata,
     Column("package_id", Text, nullable=False, comment="one import of one download"),
     Column("load_id", ForeignKey("loads.load_id"), nullable=False),
-    Column("file", Text, nullable=False, comment="its name, without the folders above it"),
+    Column(
+        "file",
+        Text,
+        nullable=False,
+        comment="its name; with the folders above it where two of a download have one name",
+    ),
     PrimaryKeyConstraint("package_id", "load_id"),
 )
 

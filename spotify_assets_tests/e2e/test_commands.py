@@ -242,8 +242,8 @@ def test_a_recorded_response_arrives_field_by_field(tmp_path: Path, samples: Pat
 
 def test_rows_in_quarantine_are_listed_and_tried_again(tmp_path: Path) -> None:
     """A recording of which one item is damaged; in between, what was damaged is believed again."""
-    track = {"uri": "spotify:track:1", "name": "x\x1b[2J", "artists": [{"name": "y"}]}
-    good = {"played_at": "2026-03-01T10:00:00.000Z", "track": track | {"duration_ms": 1}}
+    track = {"name": "x\x1b[2J", "artists": [{"name": "y"}], "duration_ms": 1}
+    good = {"played_at": "2026-03-01T10:00:00.000Z", "track": track | {"uri": "spotify:track:1"}}
     bad = {"played_at": "2026-03-01T11:00:00.000Z", "track": track}
     recording = tmp_path / "page.json"
     recording.write_text(json.dumps({"items": [bad, good]}))
@@ -255,9 +255,9 @@ def test_rows_in_quarantine_are_listed_and_tried_again(tmp_path: Path) -> None:
         shown = user.run("quarantine", SPOTIFY_TIMEZONE="Europe/Berlin").stdout
         assert "x [2J" in shown
         assert "mira, ended 2026-03-01 12:00 CET" in shown
-        assert "duration ms: missing or null" in shown
+        assert "track uri: missing or null" in shown
         (row,) = json.loads(user.run("quarantine", "--json").stdout)["quarantined_rows"]
-        assert (row["payload"], row["reasons"]) == (bad, ["duration_ms: missing or null"])
+        assert (row["payload"], row["reasons"]) == (bad, ["track_uri: missing or null"])
         assert (row["times_seen"], row["first_load_id"], row["last_load_id"]) == (1, 1, 1)
 
         before = contents(user.settings.warehouse_path, without=())
@@ -268,7 +268,9 @@ def test_rows_in_quarantine_are_listed_and_tried_again(tmp_path: Path) -> None:
 
         # As an earlier version would have stored what today's contract accepts.
         with closing(sqlite3.connect(user.settings.warehouse_path)) as connection, connection:
-            mended = json.dumps(bad | {"track": track | {"duration_ms": 2}}, ensure_ascii=False)
+            mended = json.dumps(
+                bad | {"track": track | {"uri": "spotify:track:2"}}, ensure_ascii=False
+            )
             digest = hashlib.sha256(mended.encode()).hexdigest()
             change = "update quarantined_rows set payload = ?, payload_hash = ?"
             connection.execute(change, (mended, digest))

@@ -162,6 +162,7 @@ def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
     for check in (
         "contract",
         "sums",
+        "fields",
         "coverage",
         "last_look_age",
         "newest_play_age",

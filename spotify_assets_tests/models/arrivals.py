@@ -48,11 +48,11 @@ class Arrival:
         if self.file is None:
             body = json.dumps({"items": self.rows})
             return load_of(LandedPage(name, self.account_id, ANSWERED, ANSWERED, body))
-        kind, package = self.file
+        _, package = self.file
         return Load(
             STREAMING_HISTORY,
             self.account_id,
-            batches=[to_batch(self.account_id, kind, self.rows, Counter())],
+            batches=[to_batch(self.account_id, self.rows, Counter())],
             file=ExportFile(f"{name} of {package}", package),
         )
 

@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from spotify_assets import times
 from spotify_assets.settings import Settings
-from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
@@ -68,7 +67,7 @@ def import_what_was_listed(warehouse: Warehouse, account_id: str) -> None:
     load = Load(
         STREAMING_HISTORY,
         account_id,
-        batches=[to_batch(account_id, Kind.EXTENDED, rows, Counter())],
+        batches=[to_batch(account_id, rows, Counter())],
         file=ExportFile("package", "Streaming_History_Audio_2026.json"),
     )
     write_load(warehouse.writer(), raw_streaming_history, load)

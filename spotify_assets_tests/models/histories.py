@@ -97,12 +97,12 @@ class History:
                     LandedPage(f"{account_id}-{number}", account_id, moment, moment, body)
                 )
             else:
-                kind, package, rows = arrival
+                _, package, rows = arrival
                 rows = order.sample(rows, k=len(rows))
                 yield Load(
                     STREAMING_HISTORY,
                     account_id,
-                    batches=[to_batch(account_id, kind, rows, Counter())],
+                    batches=[to_batch(account_id, rows, Counter())],
                     file=ExportFile(f"{account_id}-{package}", package),
                 )
 

@@ -18,7 +18,6 @@ from sqlalchemy import text
 
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.settings import CHECKOUT
-from spotify_assets.spotify.export.names import Kind
 from spotify_assets.spotify.state import LandedPage
 from spotify_assets.warehouse.draining import load_of
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile
@@ -191,11 +190,11 @@ def page(account_id: str, listed: list[tuple[str, tuple[Any, ...]]]) -> Load:
     return load_of(LandedPage(name, account_id, ANSWERED, ANSWERED, body))
 
 
-def file(account_id: str, package: str, rows: list[Row], kind: Kind = Kind.EXTENDED) -> Load:
+def file(account_id: str, package: str, rows: list[Row]) -> Load:
     return Load(
         STREAMING_HISTORY,
         account_id,
-        batches=[to_batch(account_id, kind, rows, Counter())],
+        batches=[to_batch(account_id, rows, Counter())],
         file=ExportFile(package, f"{package}.json"),
     )
 
@@ -214,11 +213,8 @@ def warehouse(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
     fix_zones(engine, "Europe/Berlin")
     write_load(engine, raw_streaming_history, file("jonas", "first", TOLD_OF_JONAS))
     fix_zones(engine, "America/New_York")
-    write_load(
-        engine,
-        raw_streaming_history,
-        file("mira", "account data", TOLD_OF_MIRA_TO_THE_MINUTE, Kind.MUSIC),
-    )
+    account_data = file("mira", "account data", TOLD_OF_MIRA_TO_THE_MINUTE)
+    write_load(engine, raw_streaming_history, account_data)
     write_load(engine, raw_streaming_history, file("mira", "second", TOLD_OF_MIRA))
     dbt_run(settings, *models)
     write_load(engine, raw_recently_played, page("mira", LISTED_OF_MIRA[1]))

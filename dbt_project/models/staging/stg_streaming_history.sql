@@ -23,16 +23,17 @@ typed as (
             nullif(spotify_track_uri, ''),
             nullif(spotify_episode_uri, ''),
             nullif(audiobook_chapter_uri, ''),
-            nullif(audiobook_uri, '')
+            -- All chapters have the URI of their book; a title tells them apart, and it does not.
+            case when audiobook_chapter_title <> '' then null else nullif(audiobook_uri, '') end
         ) as track_uri,
         case
-            when kind = 'music' or spotify_track_uri <> '' then 'track'
-            when kind = 'podcast' or spotify_episode_uri <> '' then 'episode'
-            when kind = 'audiobook' or audiobook_chapter_uri <> '' then 'audiobook'
-            when audiobook_uri <> '' then 'audiobook'
-            when master_metadata_track_name is not null then 'track'
-            when episode_name is not null or episode_show_name is not null then 'episode'
-            when audiobook_title is not null then 'audiobook'
+            when spotify_track_uri <> '' then 'track'
+            when spotify_episode_uri <> '' then 'episode'
+            when audiobook_chapter_uri <> '' or audiobook_uri <> '' then 'audiobook'
+            -- As in the contract: what has these names is no track, whatever else it has.
+            when episode_name <> '' or episode_show_name <> '' then 'episode'
+            when audiobook_title <> '' or audiobook_chapter_title <> '' then 'audiobook'
+            when audiobook_author_name <> '' then 'audiobook'
             else 'track'
         end as content_type,
         {{ to_ms('ts') }} as ts_ms,
@@ -68,19 +69,29 @@ select
     content_type,
     track_uri,
     coalesce(
-        master_metadata_track_name, episode_name, audiobook_chapter_title, audiobook_title
+        nullif(master_metadata_track_name, ''),
+        nullif(episode_name, ''),
+        nullif(audiobook_chapter_title, ''),
+        audiobook_title
     ) as track_name,
     coalesce(
-        master_metadata_album_artist_name, episode_show_name, audiobook_author_name
+        nullif(master_metadata_album_artist_name, ''),
+        nullif(episode_show_name, ''),
+        audiobook_author_name
     ) as artist_name,
-    coalesce(master_metadata_album_album_name, audiobook_title) as album_name,
+    coalesce(nullif(master_metadata_album_album_name, ''), audiobook_title) as album_name,
     -- What both packages name alike: of a book, the extended history does not tell the author, and
     -- what it does not name at all, the account data calls unknown.
     coalesce(
-        nullif(master_metadata_track_name, 'Unknown Track'), episode_name, audiobook_title, ''
+        nullif(nullif(master_metadata_track_name, 'Unknown Track'), ''),
+        nullif(episode_name, ''),
+        audiobook_title,
+        ''
     ) as title_in_both,
     coalesce(
-        nullif(master_metadata_album_artist_name, 'Unknown Artist'), episode_show_name, ''
+        nullif(nullif(master_metadata_album_artist_name, 'Unknown Artist'), ''),
+        episode_show_name,
+        ''
     ) as artist_in_both,
     ts,
     ts_ms,
@@ -96,6 +107,6 @@ select
     offline,
     incognito_mode,
     {{ filled_columns(fields) }} as filled_fields,
-    cast({{ canonical_json(fields) }} as {{ type_string() }}) as fields,
+    cast({{ canonical_json(fields + ['unread']) }} as {{ type_string() }}) as fields,
     load_id
 from timed

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import dagster as dg
 from sqlalchemy import Table, func, select
 
+from spotify_assets import times
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
+from spotify_assets.warehouse.drift import unread_fields
 from spotify_assets.warehouse.exported import STREAMING_HISTORY
 from spotify_assets.warehouse.health import Verdict, health, verdicts
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
@@ -73,10 +75,35 @@ def _sums(asset: dg.AssetKey, source: str, table: Table) -> dg.AssetChecksDefini
     return sums
 
 
+def _fields(asset: dg.AssetKey, source: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="fields")
+    def fields(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        """No field has another type than Spotify's format says, in rows of the last 30 days."""
+        unread = unread_fields(warehouse.warehouse, source, times.now())
+        changed = [each for each in unread if each.has_changed]
+        found = ", ".join(f"{each.field} ({each.rows:,} of {each.of_rows:,})" for each in changed)
+        return dg.AssetCheckResult(
+            passed=not changed,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=(
+                f"Rows with a value that cannot be read: {found}. Spotify may have changed its "
+                "format. The plays are loaded without these values; look for a newer "
+                "spotify-assets."
+                if changed
+                else "All fields can be read."
+            ),
+            metadata={"rows_by_field": {each.field: each.rows for each in unread}},
+        )
+
+    return fields
+
+
 played_contract = _contract(recently_played.key, RECENTLY_PLAYED)
 played_sums = _sums(recently_played.key, RECENTLY_PLAYED, raw_recently_played)
+played_fields = _fields(recently_played.key, RECENTLY_PLAYED)
 exported_contract = _contract(streaming_history.key, STREAMING_HISTORY)
 exported_sums = _sums(streaming_history.key, STREAMING_HISTORY, raw_streaming_history)
+exported_fields = _fields(streaming_history.key, STREAMING_HISTORY)
 
 
 @dg.asset_check(asset=recently_played)

@@ -43,20 +43,23 @@ FIELDS = (
     "offline_timestamp",
     "incognito_mode",
 )
-# Our name of a field by the file's, for each kind of history.
-OF_ACCOUNT_DATA = {"endTime": "ts", "msPlayed": "ms_played"}
-NAMES: dict[Kind, dict[str, str]] = {
-    Kind.EXTENDED: {name: name for name in FIELDS if name != "audiobook_author_name"},
-    Kind.MUSIC: OF_ACCOUNT_DATA
-    | {
-        "artistName": "master_metadata_album_artist_name",
-        "trackName": "master_metadata_track_name",
-    },
-    Kind.PODCAST: OF_ACCOUNT_DATA
-    | {"podcastName": "episode_show_name", "episodeName": "episode_name"},
-    Kind.AUDIOBOOK: OF_ACCOUNT_DATA
-    | {"audiobookName": "audiobook_title", "authorName": "audiobook_author_name"},
+# Our name of a field by the row's, in the two forms that rows have.
+OF_EXTENDED = {name: name for name in FIELDS if name != "audiobook_author_name"}
+OF_ACCOUNT_DATA = {
+    "endTime": "ts",
+    "msPlayed": "ms_played",
+    "artistName": "master_metadata_album_artist_name",
+    "trackName": "master_metadata_track_name",
+    "podcastName": "episode_show_name",
+    "episodeName": "episode_name",
+    "audiobookName": "audiobook_title",
+    "authorName": "audiobook_author_name",
 }
+# What makes a row of the account data a row of its kind; all other rows of it are music.
+OF_PODCAST = frozenset({"podcastName", "episodeName"})
+OF_AUDIOBOOK = frozenset({"audiobookName", "authorName"})
+# The fields that a row cannot be without, in either form.
+REQUIRED = (("ts", "ms_played"), ("endTime", "msPlayed"))
 TITLES = (
     "master_metadata_track_name",
     "trackName",
@@ -70,51 +73,75 @@ _SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0
 _MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-9]{2}")
 
 
-def payload(kind: Kind, row: object) -> str:
-    """What is kept of a row, as JSON that is the same for the same row.
+def names_of(kind: Kind) -> dict[str, str]:
+    """Our name of a field by the row's, for rows of a kind."""
+    return OF_EXTENDED if kind is Kind.EXTENDED else OF_ACCOUNT_DATA
+
+
+def payload(row: object) -> str:
+    """What is kept of a row, as JSON that is the same for the same row in whatever file.
 
     Of fields that are not known it holds the names. A list or an object is kept as an empty one:
     a text in its place would be a value when the row is put through its contract again.
     """
     if not isinstance(row, dict):
-        return _json({"not_an_object": type(row).__name__})
-    names = NAMES[kind]
+        return canonical_json({"not_an_object": type(row).__name__})
+    names = names_of(kind_of_row(row))
     kept = {
         name: type(value)() if isinstance(value := row[name], list | dict) else value
         for name in names
         if row.get(name) is not None
     }
     strange = sorted(row.keys() - names.keys() - PERSONAL)
-    return _json(kept | {"unknown_fields": strange} if strange else kept)
+    return canonical_json(kept | {"unknown_fields": strange} if strange else kept)
 
 
-def unknown_fields(kind: Kind, rows: Sequence[Any]) -> set[str]:
+def unknown_fields(rows: Sequence[Any]) -> set[str]:
     """The names of the rows' fields that are neither kept nor known to be personal."""
-    known = NAMES[kind].keys() | PERSONAL
-    return {
-        name
+    return _distinct_names(rows) - OF_EXTENDED.keys() - OF_ACCOUNT_DATA.keys() - PERSONAL
+
+
+def has_history(rows: Sequence[Any]) -> bool:
+    """Whether any of the rows has the fields that a row of a history cannot be without."""
+    return any(
+        isinstance(row, dict) and any(row.keys() >= set(names) for names in REQUIRED)
         for row in rows
-        if isinstance(row, dict) and not known >= row.keys()
-        for name in row.keys() - known
-    }
-
-
-def needed(kind: Kind) -> list[str]:
-    """The names of the fields that a row of this kind cannot be without."""
-    return [theirs for theirs, ours in NAMES[kind].items() if ours in ("ts", "ms_played")]
-
-
-def has_shape(kind: Kind, rows: Sequence[Any]) -> bool:
-    """Whether any of the rows has the fields that it cannot be without."""
-    fields = set(needed(kind))
-    return any(isinstance(row, dict) and fields <= row.keys() for row in rows)
+    )
 
 
 def kind_of_row(row: object) -> Kind:
-    """Which kind of history a row is of, by its fields."""
-    names = row.keys() if isinstance(row, dict) else set[str]()
-    likeness = {kind: len(NAMES[kind].keys() & names) for kind in Kind}
-    return max(likeness, key=likeness.__getitem__)
+    """Which kind of row it is, by the fields that it fills; the name of its file does not count.
+
+    Other programs write files in which all rows have the fields of all kinds, most of them null.
+    """
+    if not isinstance(row, dict):
+        return Kind.EXTENDED
+    filled = {name for name, value in row.items() if value is not None and value != ""}
+    if len(filled & OF_ACCOUNT_DATA.keys()) <= len(filled & OF_EXTENDED.keys()):
+        return Kind.EXTENDED
+    if filled & OF_PODCAST:
+        return Kind.PODCAST
+    return Kind.AUDIOBOOK if filled & OF_AUDIOBOOK else Kind.MUSIC
+
+
+def kinds_of_rows(rows: Sequence[Any]) -> list[Kind]:
+    """The kind of each row."""
+    # Nearly all files have extended rows only, and the names of their fields tell that quickly.
+    if set(map(type, rows)) == {dict}:
+        names = _distinct_names(rows)
+        if not names & OF_ACCOUNT_DATA.keys():
+            return [Kind.EXTENDED] * len(rows)
+    return list(map(kind_of_row, rows))
+
+
+def names_in(rows: Sequence[Any]) -> list[str]:
+    """The names of the rows' fields, in a fixed order."""
+    return sorted(_distinct_names(rows))
+
+
+def _distinct_names(rows: Sequence[Any]) -> set[str]:
+    # The names of a row as a tuple: most rows of a file have the same, and it is quick to see.
+    return set().union(*{tuple(row) for row in rows if isinstance(row, dict)})
 
 
 def ended_at(row: object) -> str | None:
@@ -150,7 +177,8 @@ def utc_text(value: object) -> str | None:
     return text if text >= SPOTIFY_BEGAN else None
 
 
-def _json(value: object) -> str:
+def canonical_json(value: object) -> str:
+    """The value as JSON that can be stored and is the same for the same value."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # half a character, or an integer of more than 64 bits

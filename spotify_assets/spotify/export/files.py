@@ -1,9 +1,14 @@
 """Finding the histories in what a person has: archives as downloaded, folders, single files.
 
 A package is what came in one download: an archive, or the files of one folder. Archives are read
-where they are, member by member; nothing is written to the disk.
+where they are, member by member; nothing is written to the disk. An archive in an archive is read
+like one beside it; what archives lie in that one is not.
+
+A file that a person names is read. Of other files those are histories that are called like one, or
+whose first rows are a history's.
 """
 
+import io
 import lzma
 import os
 import stat
@@ -11,21 +16,30 @@ import struct
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
 
 from spotify_assets.spotify.export.errors import ExportError
-from spotify_assets.spotify.export.names import Kind, in_order, kind_of, looks_like_history
-from spotify_assets.spotify.export.rows import LARGEST_FILE_BYTES, read_rows
+from spotify_assets.spotify.export.fields import has_history
+from spotify_assets.spotify.export.names import (
+    in_order,
+    kind_of,
+    looks_like_history,
+    may_be_history,
+    series,
+)
+from spotify_assets.spotify.export.rows import LARGEST_FILE_BYTES, first_rows, read_rows
 
 # Histories shrink to a tenth, at most to a thirtieth; bombs to a thousandth.
 LARGEST_RATIO = 200
 SMALLEST_BOMB_BYTES = 1_000_000
 LARGEST_DIRECTORY_BYTES = 8_000_000  # a list of 50,000 members; downloads have fewer than 100
+MOST_LOOKED_INTO = 1_000  # members of an archive; that takes a second
+LARGEST_INNER_BYTES = 300_000_000  # an archive in an archive is held in memory while it is read
 END_OF_DIRECTORY, END_BYTES, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
 # What a large archive has before its end: a record of 56 bytes and its locator.
 END_OF_ZIP64, LOCATOR_OF_ZIP64, END_BYTES_OF_ZIP64 = b"PK\x06\x06", b"PK\x06\x07", 76
@@ -48,22 +62,27 @@ _BAD_ARCHIVE = (
 )
 
 
+# Opens a file for reading.
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
+
+
 @dataclass(frozen=True)
 class HistoryFile:
-    """A file with a history's name.
+    """A file that is a history, or that a person named.
 
     Attributes:
-        name: as a person knows it: below the archive or the folder that it is in.
-        kind: what its name says that its rows are.
+        name: as a person knows it: without the folders above it, where that is enough to tell it
+            from the other files of its package.
+        series: the same for files that continue each other, as Spotify's numbered ones do.
         size: in bytes, as far as is known before it is read.
         fault: why it must not be opened, or None.
     """
 
     name: str
-    kind: Kind
+    series: str
     size: int
     fault: str | None
-    _open: Callable[[], AbstractContextManager[IO[bytes]]]
+    _open: Opener
 
     def rows(self, tell: Callable[[int], None] = lambda _: None) -> Iterator[list[Any]]:
         """Its rows, in lists of some thousands; each is whatever JSON value stands there.
@@ -95,7 +114,7 @@ class Package:
     Attributes:
         name: of the archive, folder or file.
         files: the histories in it, in their order.
-        unknown: names of files that look like histories and that nobody here knows.
+        unknown: names of files that are called like a history and whose rows nobody here knows.
         fault: why nothing in it can be read, or None.
     """
 
@@ -111,72 +130,106 @@ def find_packages(paths: Iterable[Path]) -> list[Package]:
     A path that holds no history is a package with a fault.
     """
     archives: dict[Path, None] = {}
-    loose: defaultdict[Path, dict[Path, None]] = defaultdict(dict)
-    faults: list[Package] = []
+    loose: defaultdict[Path, dict[Path, bool]] = defaultdict(dict)  # whether it is read
+    faults: dict[Path, str] = {}
     for path in paths:
         if path.is_dir():
-            found = list(_below(path))
-            if not any(map(_is_archive, found)) and not any(
-                kind_of(each.name) or looks_like_history(each.name) for each in found
-            ):
-                faults.append(Package(path.name, fault=_nothing_in(path)))
+            found = dict(_below(path))
+            if not found:
+                faults[path.absolute()] = f"{_nothing_in(path.name)}, and no archive (.zip)."
+        elif path.exists():
+            found = {path.resolve(): True}  # a link that a person names is meant
         else:
-            fault = _not_usable(path)
-            if fault:
-                faults.append(Package(path.name, fault=fault))
-                continue
-            found = [path.resolve()]  # a link that a person names is meant
-        for each in found:
-            if _is_archive(each):
+            found = {}
+            faults[path.absolute()] = "There is no such file or folder."
+        for each, is_read in found.items():
+            if _is_archive(each) or (
+                each.is_file() and not path.is_dir() and zipfile.is_zipfile(each)
+            ):
                 archives[each] = None
-            elif kind_of(each.name) or looks_like_history(each.name):
-                loose[each.parent][each] = None
+            else:
+                loose[each.parent][each] = is_read or loose[each.parent].get(each, False)
+    # The package of a single file has its name.
+    folders = {
+        folder if len(files) > 1 else next(iter(files)): files for folder, files in loose.items()
+    }
+    names = _distinct_names([*archives, *folders, *faults])
     return [
-        *map(_archive, archives),
-        *(_folder(folder, files) for folder, files in loose.items()),
-        *faults,
+        *(package for path in archives for package in _archive(names[path], path)),
+        *(_folder(names[path], files) for path, files in folders.items()),
+        *(Package(names[path], fault=fault) for path, fault in faults.items()),
     ]
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Each path's last part, with as many parts before it as tell it from the others."""
+    by_name: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        by_name[path.name].append(path)
+    names = {}
+    for name, alike in by_name.items():
+        length = 1
+        while len({path.parts[-length:] for path in alike}) < len(alike):
+            length += 1
+        for path in alike:
+            names[path] = str(PurePath(*path.parts[-length:])) if length > 1 else name
+    return names
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The archives and histories in a folder; what is only called like a history is False."""
     for here, folders, names in os.walk(folder):  # which follows no link to a folder
         folders[:] = sorted(name for name in folders if name not in ("__MACOSX", ".git"))
-        yield from (Path(here, name).absolute() for name in sorted(names))
+        for path in (Path(here, name).absolute() for name in sorted(names)):
+            is_regular = stat.S_ISREG(path.lstat().st_mode)
+            is_history = _is_archive(path) or _is_history(
+                path.name, partial(_opened, path) if is_regular else None
+            )
+            if is_history is not None:
+                yield path, is_history
 
 
-def _is_archive(path: Path) -> bool:
+def _is_history(name: str, opener: Opener | None) -> bool | None:
+    """Whether a file that nobody named is a history; None where it is not even called like one.
+
+    Args:
+        name: its name, as Spotify or anybody gave it.
+        opener: opens it, for a look at its first rows; None where it must not be opened.
+    """
+    if kind_of(name):
+        return True
+    if opener and may_be_history(name) and _begins_as_history(opener):
+        return True
+    return False if looks_like_history(name) else None
+
+
+def _begins_as_history(opener: Opener) -> bool:
+    try:
+        with opener() as file:
+            return has_history(first_rows(file))
+    except (*_BAD_ARCHIVE, OSError):
+        return False
+
+
+def _is_archive(path: PurePath) -> bool:
     return path.suffix.lower() == ".zip" and not path.name.startswith(".")
 
 
-def _not_usable(path: Path) -> str | None:
-    if not path.exists():
-        return "There is no such file or folder."
-    path = path.resolve()  # by its name it is read, wherever a link to it stands
-    if not (_is_archive(path) or kind_of(path.name) or looks_like_history(path.name)):
-        return (
-            "Its name is none of Spotify's. Histories are called Streaming_History_Audio_….json, "
-            "endsong_….json or StreamingHistory_….json, archives ….zip."
-        )
-    return None
+def _nothing_in(name: str) -> str:
+    return f"There is no listening history in {name}"
 
 
-def _nothing_in(path: Path) -> str:
-    return f"There is no listening history in {path.name}, and no archive (.zip)."
+def _folder(name: str, files: Mapping[Path, bool]) -> Package:
+    """The histories of one folder, or a single file."""
+    histories = sorted((_loose(path) for path, is_read in files.items() if is_read), key=_order)
+    unknown = tuple(path.name for path, is_read in files.items() if not is_read)
+    return Package(name, tuple(histories), unknown)
 
 
-def _folder(folder: Path, files: Iterable[Path]) -> Package:
-    """The histories of one folder; of a single one, the package has its name."""
-    known = [(path, kind) for path in files if (kind := kind_of(path.name))]
-    unknown = [path.name for path in files if not kind_of(path.name)]
-    histories = sorted((_loose(path, kind) for path, kind in known), key=_order)
-    name = folder.name if len(histories) + len(unknown) > 1 else next(iter(files)).name
-    return Package(name, tuple(histories), tuple(unknown))
-
-
-def _loose(path: Path, kind: Kind) -> HistoryFile:
+def _loose(path: Path) -> HistoryFile:
     size = path.lstat().st_size
     fault = _no_file(path) or _size_fault(size)
-    return HistoryFile(path.name, kind, size, fault, partial(_opened, path))
+    return HistoryFile(path.name, series(path.name), size, fault, partial(_opened, path))
 
 
 def _no_file(path: Path) -> str | None:
@@ -191,54 +244,120 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _archive(path: Path) -> Package:
+def _archive(name: str, path: Path) -> list[Package]:
+    """An archive, and the archives in it; at least one package, if only with a fault."""
     fault = _no_file(path)
     if fault:
-        return Package(path.name, fault=fault)
+        return [Package(name, fault=fault)]
+    found = _packages_in(name, partial(_opened, path), is_inner=False)
+    return found or [Package(name, fault=f"{_nothing_in(path.name)}, nor in an archive in it.")]
+
+
+def _packages_in(name: str, opener: Opener, *, is_inner: bool) -> list[Package]:
+    """The histories of an archive as a package, and those of the archives in it; maybe none."""
     try:
-        _require_small_directory(path)
-        with zipfile.ZipFile(path) as archive:
-            members = [each for each in archive.infolist() if not _is_of_macos(each)]
+        with opener() as file:
+            size = file.seek(0, os.SEEK_END)
+            _require_small_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                members = [each for each in archive.infolist() if not _is_of_macos(each)]
+                times = Counter(each.filename for each in members)
+                faults = [_member_fault(each, times[each.filename]) for each in members]
+                histories = dict(_histories(archive, members, faults))
     except OSError as error:
-        return Package(path.name, fault=f"It cannot be read: {error.strerror or error}.")
+        return [Package(name, fault=f"It cannot be read: {error.strerror or error}.")]
     except _BAD_ARCHIVE as error:
         words = f"It is no whole zip archive ({error}). Download it again."
-        return Package(path.name, fault=words)
+        return [Package(name, fault=words)]
     except ExportError as error:
-        return Package(path.name, fault=str(error))
-    known = [(each, kind) for each in members if (kind := kind_of(each.filename))]
-    times = Counter(each.filename for each, _ in known)
-    faults = [_member_fault(each, times[each.filename]) for each, _ in known]
+        return [Package(name, fault=str(error))]
+    read = [place for place, is_history in histories.items() if is_history]
     # Members that overlap are a bomb together.
-    whole = sum(each.file_size for (each, _), fault in zip(known, faults, strict=True) if not fault)
-    bomb = whole > SMALLEST_BOMB_BYTES and whole > LARGEST_RATIO * path.stat().st_size
-    files = sorted(
-        (
-            HistoryFile(
-                name=_path(member.filename).name,
-                kind=kind,
-                size=member.file_size,
-                fault=fault or (TOO_SMALL if bomb else None),
-                _open=partial(_member, path, member),
+    whole = sum(members[place].file_size for place in read if not faults[place])
+    bomb = TOO_SMALL if whole > SMALLEST_BOMB_BYTES and whole > LARGEST_RATIO * size else None
+    paths = [_path(each.filename) for each in members]
+    alike = Counter(path.name for path in {paths[place] for place in read})
+    files = [
+        HistoryFile(
+            name=paths[place].name if alike[paths[place].name] == 1 else str(paths[place]),
+            series=f"{paths[place].parent}/{series(paths[place].name)}",
+            size=members[place].file_size,
+            fault=faults[place] or bomb,
+            _open=partial(_member, opener, members[place]),
+        )
+        for place in read
+    ]
+    unknown = [paths[place].name for place, is_history in histories.items() if not is_history]
+    packages = []
+    if files or unknown:
+        packages.append(Package(name, tuple(sorted(files, key=_order)), tuple(unknown)))
+    archives = [place for place, path in enumerate(paths) if _is_archive(path)]
+    if not is_inner:
+        for place in archives:
+            packages += _inner(name, opener, members[place], faults[place])
+    elif archives and not packages:
+        words = f"{_nothing_in('it')}, and the archives in it are not read: unpack it first."
+        packages.append(Package(name, fault=words))
+    if not packages:
+        # What could have been a history, had it been possible to look into it.
+        closed = [
+            fault
+            for member, fault in zip(members, faults, strict=True)
+            if fault and may_be_history(member.filename)
+        ]
+        packages += [Package(name, fault=fault) for fault in closed[:1]]
+    return packages
+
+
+def _histories(
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], faults: Sequence[str | None]
+) -> Iterator[tuple[int, bool]]:
+    """The places of the members that are histories, or only called like one, which is False."""
+    others = 0
+    for place, (member, fault) in enumerate(zip(members, faults, strict=True)):
+        others += may_be_history(member.filename) and not kind_of(member.filename)
+        if others > MOST_LOOKED_INTO:
+            raise ExportError(
+                f"It holds more than {MOST_LOOKED_INTO:,} JSON files, and none of Spotify's does. "
+                "Import the histories in it one by one."
             )
-            for (member, kind), fault in zip(known, faults, strict=True)
-        ),
-        key=_order,
-    )
-    unknown = [each.filename for each in members if not kind_of(each.filename)]
-    unknown = [_path(name).name for name in unknown if looks_like_history(name)]
-    fault = None if files or unknown else _nothing_in(path)
-    return Package(path.name, tuple(files), tuple(unknown), fault)
+        opener = None if fault else partial(archive.open, member)
+        is_history = _is_history(member.filename, opener)
+        if is_history is not None:
+            yield place, is_history
+
+
+def _inner(name: str, opener: Opener, member: zipfile.ZipInfo, fault: str | None) -> list[Package]:
+    """The packages of an archive in an archive."""
+    name = f"{name}/{_path(member.filename).name}"
+    if member.file_size > LARGEST_INNER_BYTES:
+        fault = (
+            f"It has {member.file_size / 1_000_000:,.0f} MB. In an archive, archives of up to "
+            f"{LARGEST_INNER_BYTES / 1_000_000:,.0f} MB are read: unpack the outer one."
+        )
+    if fault:
+        return [Package(name, fault=fault)]
+    return _packages_in(name, partial(_in_memory, opener, member), is_inner=True)
 
 
 def _order(file: HistoryFile) -> tuple[str, list[int], str]:
-    return (file.kind, *in_order(file.name))
+    return (kind_of(file.name) or "other", *in_order(file.name))
 
 
 @contextmanager
-def _member(path: Path, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+def _member(opener: Opener, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    with opener() as whole, zipfile.ZipFile(whole) as archive, archive.open(member) as file:
         yield file
+
+
+@contextmanager
+def _in_memory(opener: Opener, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    """A member that can be read from its end, as the list of an archive is."""
+    with _member(opener, member) as file:
+        content = file.read(LARGEST_INNER_BYTES + 1)
+    if len(content) > LARGEST_INNER_BYTES:
+        raise ExportError("It is larger than the archive around it says.")
+    yield io.BytesIO(content)
 
 
 def _path(name: str) -> PurePosixPath:
@@ -275,12 +394,11 @@ def _size_fault(size: int) -> str | None:
     )
 
 
-def _require_small_directory(path: Path) -> None:
+def _require_small_directory(file: IO[bytes]) -> None:
     """Look at the length of the list of members, which zipfile reads whole into memory."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - LONGEST_COMMENT - END_BYTES - END_BYTES_OF_ZIP64))
-        end = file.read()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LONGEST_COMMENT - END_BYTES - END_BYTES_OF_ZIP64))
+    end = file.read()
     # As zipfile looks for it: at the end, else before a comment.
     place = len(end) - END_BYTES
     if not (end.startswith(END_OF_DIRECTORY, place) and end.endswith(b"\0\0")):

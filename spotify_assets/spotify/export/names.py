@@ -1,9 +1,10 @@
-"""Recognising the histories in a download by their names.
+"""What the name of a file says: whether it may be a history, and which files continue each other.
 
 Spotify's names as of 2026: `Streaming_History_Audio_2019-2020_3.json`, `…_Video_2017-2024.json`,
 before 2023 `endsong_3.json` and `endvideo.json`; in the account data
 `StreamingHistory_music_0.json`, `…_podcast_0.json`, `…_audiobook_0.json`, before 2023
-`StreamingHistory0.json`. Browsers and file managers add " (1)" or " copy" where a name is taken.
+`StreamingHistory0.json`. Browsers, file managers and people change names (" (1)", " 2",
+" - Kopie", or another name), so a name only helps: the rows tell what they are.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import PurePath
 
 
 class Kind(StrEnum):
-    """What the rows of a file are; the value is the column `kind` of the raw table."""
+    """What a row is; the value is the column `kind` of the raw table."""
 
     EXTENDED = "extended"
     MUSIC = "music"
@@ -20,36 +21,60 @@ class Kind(StrEnum):
     AUDIOBOOK = "audiobook"
 
 
-_COPY = r"( ?\(\d+\)| copy( \d+)?| - copy)?"
 _NAMES = {
-    Kind.EXTENDED: r"(streaming_history_(audio|video)|endsong|endvideo)(_[\d_-]*)?",
-    Kind.PODCAST: r"streaminghistory_podcast_?\d*",
-    Kind.AUDIOBOOK: r"streaminghistory_audiobook_?\d*",
-    Kind.MUSIC: r"streaminghistory(_music_?)?\d*",
+    Kind.EXTENDED: r"streaming_history_(?:audio|video)|endsong|endvideo",
+    Kind.PODCAST: r"streaminghistory_podcast",
+    Kind.AUDIOBOOK: r"streaminghistory_audiobook",
+    Kind.MUSIC: r"streaminghistory(?:_music)?",
 }
+# The name, numbers and years, and what a copy has behind them: " (1)", " - Kopie", "_old".
 _PATTERNS = {
-    kind: re.compile(f"{name}{_COPY}\\.json", re.IGNORECASE) for kind, name in _NAMES.items()
+    kind: re.compile(
+        rf"(?:{name})(?:_?\d[\d_-]*)?(?P<copy>(?:[ .(~-].*|(?<=\d)_.*)?)\.json", re.IGNORECASE
+    )
+    for kind, name in _NAMES.items()
 }
 _LOOKS_LIKE_HISTORY = re.compile(
     r"(stream|listen|play).*hist|hist.*(stream|listen|play)|^end[a-z]+_?\d*\.json$",
     re.IGNORECASE,
 )
+# Spotify's other files. They are about the person, and nobody calls a history like this.
+_OTHERS = re.compile(
+    r"(userdata|identity|identifiers|payments|searchqueries|yourlibrary|playlist|follow|inferences"
+    r"|marquee|messagedata|wrapped|carthing|yoursoundcapsule|userattributes|userprompts"
+    r"|podcastinteractivity\w*|duonewfamily|familyplan)_?\d*( ?\(\d+\))?\.json",
+    re.IGNORECASE,
+)
 
 
 def kind_of(name: str) -> Kind | None:
-    """The kind of history in a file of this name, or None where the name is not known."""
+    """Which of Spotify's histories has this name, or None; what the rows are is theirs to say."""
     base = _base(name)
     return next((kind for kind, name in _PATTERNS.items() if name.fullmatch(base)), None)
 
 
-def looks_like_history(name: str) -> bool:
-    """Whether a file with an unknown name may be a history: Spotify renames them."""
+def may_be_history(name: str) -> bool:
+    """Whether to look into a file with this name, if only at its first rows."""
     base = _base(name)
     return (
-        base.lower().endswith(".json")
-        and not base.startswith(".")
-        and bool(_LOOKS_LIKE_HISTORY.search(base))
+        base.lower().endswith(".json") and not base.startswith(".") and not _OTHERS.fullmatch(base)
     )
+
+
+def looks_like_history(name: str) -> bool:
+    """Whether a file may be a history that Spotify writes in a form that is not known here."""
+    return may_be_history(name) and bool(_LOOKS_LIKE_HISTORY.search(_base(name)))
+
+
+def series(name: str) -> str:
+    """The same text for files of one folder that continue each other: `…_0.json`, `…_1.json`.
+
+    A copy (`…_0 (1).json`) begins another series, and so does a name that is not Spotify's.
+    """
+    base = _base(name)
+    kind = kind_of(base)
+    match = _PATTERNS[kind].fullmatch(base) if kind else None
+    return f"{kind}{match['copy']}" if match else base
 
 
 def in_order(name: str) -> tuple[list[int], str]:

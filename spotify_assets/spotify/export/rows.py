@@ -20,6 +20,8 @@ PIECE_BYTES = 8_000_000  # some 10,000 rows, which are parsed and checked togeth
 LONGEST_ROW_BYTES = 1_000_000  # real ones have less than 2,000
 LARGEST_FILE_BYTES = 1 << 30  # Spotify's have 13 MB
 CUTS_TRIED = 20
+FIRST_BYTES = 64_000  # in which a history has dozens of rows
+FIRST_ROWS = 20
 LONGEST_INTEGER = 20  # digits
 SPACE = b" \t\r\n"  # to Python a page break is space as well, and not to JSON
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -60,6 +62,23 @@ def read_rows(file: IO[bytes]) -> Iterator[list[Any]]:
     yield rows
 
 
+def first_rows(file: IO[bytes]) -> list[Any]:
+    """The first few rows of a file; none where it holds no JSON list. No more of it is read."""
+    begin = file.read(64).removeprefix(BYTE_ORDER_MARKS[0])
+    if not begin.lstrip(SPACE).startswith(b"["):
+        return []
+    text = (begin + file.read(FIRST_BYTES)).decode("utf-8", "replace")
+    decoder, rows, place = json.JSONDecoder(), list[Any](), text.index("[") + 1
+    while len(rows) < FIRST_ROWS:
+        place += len(text[place:]) - len(text[place:].lstrip(" \t\r\n,"))
+        try:
+            row, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            break
+        rows.append(row)
+    return rows
+
+
 def _start(file: IO[bytes]) -> bytes:
     """What follows the bracket that opens the list."""
     begin = file.read(64).lstrip(SPACE)
@@ -69,7 +88,8 @@ def _start(file: IO[bytes]) -> bytes:
             "Take the file as Spotify sent it."
         )
     if not begin.startswith(b"["):
-        raise ExportError("It holds no JSON list, as Spotify's histories do.")
+        what = ", but a JSON object" if begin.startswith(b"{") else ""
+        raise ExportError(f"It holds no JSON list, as Spotify's histories do{what}.")
     return begin[1:]
 
 

@@ -223,8 +223,9 @@ def test_a_thousand_items_of_every_kind_are_each_accounted_for(
     ((seen,),) = pipeline.warehouse.read(text("select sum(times_seen) from quarantined_rows"))
     assert seen == quarantined
     wrong = text(
-        "select count(*) from raw_recently_played where typeof(duration_ms) <> 'integer'"
-        " or typeof(track_name) <> 'text' or typeof(artist_name) <> 'text'"
+        "select count(*) from raw_recently_played"
+        " where typeof(duration_ms) not in ('integer', 'null')"
+        " or typeof(track_name) <> 'text' or typeof(artist_name) not in ('text', 'null')"
         " or typeof(payload) <> 'text' or not json_valid(payload)"
         " or length(played_at) <> 24 or played_at > :latest"
         " or explicit not in (0, 1) or is_local not in (0, 1)"

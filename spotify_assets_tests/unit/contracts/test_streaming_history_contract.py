@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from spotify_assets import times
-from spotify_assets.spotify.export.fields import FIELDS, NAMES
+from spotify_assets.spotify.export.fields import FIELDS, OF_ACCOUNT_DATA, OF_EXTENDED
 from spotify_assets.spotify.export.names import Kind
 from spotify_assets.warehouse.importing import to_batch
 from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.quarantine import retry
-from spotify_assets.warehouse.tables import quarantined_rows
+from spotify_assets.warehouse.tables import loads, quarantined_rows
 from spotify_assets_tests.unit.spotify.export.downloads import (
     BEGIN,
     Home,
@@ -38,12 +38,14 @@ from spotify_assets_tests.unit.spotify.export.downloads import (
     unpack,
 )
 
+UNREAD = select(loads.c.unread).where(loads.c.unread.is_not(None))
 # Stands in every value that must not be kept.
 SECRET = "keep-out-of-it"
+DAY_MS = 24 * 60 * 60 * 1000
 PERSONAL = ("ip_addr", "ip_addr_decrypted", "user_agent_decrypted", "username")
 BOOLEANS = ("shuffle", "skipped", "offline", "incognito_mode")
-INTEGERS = {"ms_played": (0, 2**31 - 1), "offline_timestamp": (-(2**53), 2**53)}
-EXTENDED = tuple(NAMES[Kind.EXTENDED])
+INTEGERS = {"ms_played": (0, DAY_MS), "offline_timestamp": (-(2**53), 2**53)}
+EXTENDED = tuple(OF_EXTENDED)
 TEXTS = tuple(name for name in EXTENDED if name not in (*BOOLEANS, *INTEGERS, "ts"))
 TOMORROW = ts_text(times.now() + timedelta(hours=20))
 IN_TWO_DAYS = ts_text(times.now() + timedelta(days=2))
@@ -106,6 +108,13 @@ AWKWARD: tuple[Any, ...] = (
     10**300,
     0.0,
     200000.0,
+    "200000",
+    "-1",
+    "200000.5",
+    DAY_MS,
+    DAY_MS + 1,
+    1.0,
+    1.5,
     1e308,
     "",
     " ",
@@ -121,11 +130,11 @@ AWKWARD: tuple[Any, ...] = (
     "x" * 3000,
     [],
     {},
-    [SECRET],
-    {"a": SECRET},
-    {SECRET: 1},
-    {"ip_addr": SECRET, "deeper": [{"still": [SECRET]}]},
-    [[[[SECRET]]]],
+    ["a list"],
+    {"an": "object"},
+    {"ip_addr": SECRET, "deeper": [{"still": ["kept", {"Username": [SECRET]}]}]},
+    [[[[[[[SECRET]]]]]]],
+    {"much": ["x" * 100] * 10, "of it": SECRET},
 )
 awkward = st.sampled_from(AWKWARD)
 changes = st.lists(
@@ -189,24 +198,49 @@ def is_good(row: Any) -> bool:
         a_row(number)["ts"] for number in range(401)
     ):
         return False
-    if type(row.get("ms_played")) is not int:
-        return False
-    return (
-        all(row.get(name) is None or is_text(row[name]) for name in TEXTS)
-        and all(row.get(name) is None or isinstance(row[name], bool) for name in BOOLEANS)
-        and all(
-            row.get(name) is None or (type(row[name]) is int and least <= row[name] <= most)
-            for name, (least, most) in INTEGERS.items()
-        )
-    )
+    return as_read("ms_played", row.get("ms_played")) is not None
+
+
+def as_read(name: str, value: Any) -> Any:
+    """The value that a column has for what a row has; None where it has none that can be read."""
+    if name in TEXTS:
+        return value if is_text(value) else None
+    if isinstance(value, float) and value == int(value):
+        value = int(value)
+    if name in BOOLEANS:
+        return int(value) if value in (0, 1) else None
+    if isinstance(value, str) and value.lstrip("-").isdigit() and value.isascii():
+        value = int(value)
+    least, most = INTEGERS[name]
+    return value if type(value) is int and least <= value <= most else None
 
 
 def as_stored(row: Row) -> tuple[Any, ...]:
-    """The columns of a good row."""
-    columns = {name: row.get(name) for name in FIELDS}
-    columns |= {name: None if row.get(name) is None else int(row[name]) for name in BOOLEANS}
+    """The columns of a good row, and whether it has values that cannot be read, by their fields."""
+    columns: Row = dict.fromkeys(FIELDS)
+    columns |= {name: as_read(name, row.get(name)) for name in EXTENDED if name != "ts"}
     columns["ts"] = GOOD_TIMES.get(row["ts"]) or f"{row['ts'][:-1]}.000Z"
-    return tuple(columns.values())
+    return (*columns.values(), json.dumps(unread_of(row), sort_keys=True))
+
+
+def unread_of(row: Row) -> Row:
+    """What is kept of the values of a row that cannot be read."""
+    return {
+        name: kept(row[name])
+        for name in EXTENDED
+        if name != "ts" and row.get(name) is not None and as_read(name, row[name]) is None
+    }
+
+
+def kept(value: Any) -> Any:
+    """What is kept of a value; those that are shortened are few."""
+    if value == [[[[[[[SECRET]]]]]]]:
+        return [[[[[[]]]]]]
+    if isinstance(value, dict) and "ip_addr" in value:
+        return {"deeper": [{"still": ["kept", {}]}]}
+    if isinstance(value, dict) and "much" in value:
+        return {}
+    return float(value) if type(value) is int else value  # as large ones come out of JSON
 
 
 class Pipeline:
@@ -244,14 +278,23 @@ class Pipeline:
         self.fates += receipt
 
     def check(self) -> None:
-        stored = [tuple(row[name] for name in FIELDS) for row in self.home.rows()]
+        stored = [stored_of(row) for row in self.home.rows()]
         assert len(stored) == len(set(stored)) == self.fates.rows_loaded
+        unread = Counter(name for *_, text in stored for name in json.loads(text))
+        counted = [json.loads(load) for (load,) in self.home.warehouse.read(UNREAD)]
+        assert sum(map(Counter, counted), Counter()) == unread
         assert set(map(repr, stored)) == set(map(repr, self.good))
         quarantined = self.home.quarantined()
         assert {shown(payload) for _, payload, _ in quarantined} == self.bad
         for _, _, reasons in quarantined:
             assert reasons
             assert all(isinstance(reason, str) and reason for reason in reasons)
+
+
+def stored_of(row: Row) -> tuple[Any, ...]:
+    """A row of the table, in the form of `as_stored`."""
+    unread = json.dumps(json.loads(row["unread"] or "{}", parse_int=float), sort_keys=True)
+    return (*(row[name] for name in FIELDS), unread)
 
 
 def shown(row: Any) -> str:
@@ -308,20 +351,52 @@ def test_a_thousand_rows_of_every_kind_are_each_accounted_for_and_nothing_person
 
 
 @pytest.mark.parametrize("value", AWKWARD, ids=ascii)
-def test_a_value_of_another_type_is_a_reason_that_names_its_field(
-    value: Any,
-) -> None:
+def test_a_value_of_another_type_is_null_and_kept_beside_its_column(value: Any) -> None:
     rows = [a_row(number, **{name: value}) for number, name in enumerate(EXTENDED)]
-    batch = to_batch(
-        "mira", Kind.EXTENDED, [json.loads(json.dumps(row)) for row in rows], Counter()
+    batch = to_batch("mira", [json.loads(json.dumps(row)) for row in rows], Counter())
+    assert [row for row in rows if is_good(row)] == [
+        rows[place] for place in batch.accepted["payload"]
+    ]
+    for row in batch.accepted.to_dict("records"):
+        received = rows[row["payload"]]
+        assert stored_of(row) == as_stored(received)
+        assert (row["unread"] is None) == (unread_of(received) == {})
+    for reasons in batch.rejected["reasons"]:
+        (reason,) = json.loads(reasons)
+        assert reason.startswith(("ts: ", "ms_played: "))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("ms_played", 200000.0, 200_000),
+        ("ms_played", "200000", 200_000),
+        ("ms_played", DAY_MS, DAY_MS),
+        ("offline_timestamp", "1709280000", 1_709_280_000),
+        ("offline_timestamp", 1709280000.0, 1_709_280_000),
+        ("skipped", 0, False),
+        ("skipped", 1, True),
+        ("shuffle", 1.0, True),
+    ],
+)
+def test_a_number_or_flag_in_another_form_makes_the_same_row(
+    name: str, value: Any, read: Any
+) -> None:
+    """Also by its key and variant, so that the next download finds it."""
+    one, other = (
+        to_batch("mira", [a_row(1, **{name: each})], Counter()).accepted.to_dict("records")
+        for each in (value, read)
     )
-    assert [place for place, row in enumerate(rows) if is_good(row)] == batch.accepted[
-        "payload"
-    ].tolist()
-    rejected = [row for row in rows if not is_good(row)]
-    for row, reasons in zip(rejected, batch.rejected["reasons"], strict=True):
-        name = EXTENDED[rows.index(row)]
-        assert all(reason.startswith(f"{name}: ") for reason in json.loads(reasons))
+    assert one == other
+    assert (one[0][name], type(one[0][name])) == (read, type(read))
+
+
+@pytest.mark.parametrize("value", [DAY_MS + 1, -1, 0.5, "0.5", "a", "1e3", True, [], {}, 10**300])
+def test_a_length_that_cannot_be_read_is_a_reason(value: Any) -> None:
+    batch = to_batch("mira", [a_row(ms_played=value)], Counter())
+    assert batch.rejected["reasons"].tolist() == [
+        '["ms_played: not an integer from 0 to 24 hours"]'
+    ]
 
 
 def name_of(ts: Any) -> str:
@@ -331,7 +406,7 @@ def name_of(ts: Any) -> str:
 
 @pytest.mark.parametrize("ts", [*GOOD_TIMES, *BAD_TIMES], ids=name_of)
 def test_a_time_that_is_none_or_cannot_be_true_is_a_reason(ts: Any) -> None:
-    batch = to_batch("mira", Kind.EXTENDED, [a_row(ts=ts)], Counter())
+    batch = to_batch("mira", [a_row(ts=ts)], Counter())
     if ts in tuple(GOOD_TIMES):
         assert batch.accepted["ts"].tolist() == [GOOD_TIMES[ts]]
     else:
@@ -341,14 +416,10 @@ def test_a_time_that_is_none_or_cannot_be_true_is_a_reason(ts: Any) -> None:
 
 
 def test_a_row_that_breaks_several_checks_has_all_reasons() -> None:
-    row = a_row(ts="2024-02-30T00:00:00Z", ms_played=-1, platform=7, shuffle="yes", skipped=1)
-    del row["conn_country"]
-    (reasons,) = to_batch("mira", Kind.EXTENDED, [row], Counter()).rejected["reasons"]
+    row = a_row(ts="2024-02-30T00:00:00Z", ms_played=-1, platform=7)
+    (reasons,) = to_batch("mira", [row], Counter()).rejected["reasons"]
     assert json.loads(reasons) == [
-        "ms_played: not an integer from 0 to 2^31 - 1",
-        "platform: not text that can be stored",
-        "shuffle: not true or false",
-        "skipped: not true or false",
+        "ms_played: not an integer from 0 to 24 hours",
         "ts: not a time since 2006",
     ]
 
@@ -356,11 +427,15 @@ def test_a_row_that_breaks_several_checks_has_all_reasons() -> None:
 def test_what_is_in_quarantine_stays_there_while_the_contract_is_the_same(tmp_path: Path) -> None:
     """A nested value is not kept, and what stands for it must not become a value."""
     rows: list[Any] = [
-        a_row(number, **{name: value})
+        a_row(number, ms_played=-1, **{name: value})
         for number, (name, value) in enumerate(
-            (name, value) for name in EXTENDED for value in ([SECRET], {"a": SECRET}, [], {})
+            (name, value)
+            for name in EXTENDED
+            for value in ([SECRET], {"a": SECRET}, [], {})
+            if name != "ms_played"
         )
     ]
+    rows += [a_row(ms_played=value) for value in ([SECRET], {"a": SECRET}, [], {})]
     rows += [{**a_row(), "ts": None}, None, [], a_row(ms_played=1.5), a_row(ms_played=2**64)]
     home = Home(tmp_path / "data")
     home.bring(pack(tmp_path / "my.zip", {"endsong_0.json": rows}))
@@ -436,7 +511,7 @@ def test_rows_that_are_no_usual_plays_are_kept_with_their_flags(tmp_path: Path) 
     (done,) = home.bring(pack(tmp_path / "my.zip", {"endsong_0.json": list(SPECIAL.values())}))
     assert done.receipt == Receipt(rows_read=len(SPECIAL), rows_loaded=len(SPECIAL))
     assert done.unknown_fields == ()
-    stored = sorted((tuple(row[name] for name in FIELDS) for row in home.rows()), key=repr)
+    stored = sorted(map(stored_of, home.rows()), key=repr)
     assert stored == sorted(map(as_stored, SPECIAL.values()), key=repr)
     assert home.has_bytes(SECRET.encode()) == []
     assert {(row["account_id"], row["kind"]) for row in home.rows()} == {("mira", "extended")}
@@ -446,7 +521,7 @@ def test_of_unknown_fields_the_names_are_told_and_nothing_is_kept(tmp_path: Path
     rows = [
         a_row(1, city=SECRET, position={"latitude": SECRET}),
         a_row(2, device_ids=[SECRET], ms_played=-1),
-        a_row(3, user_agent=SECRET, platform={"os": SECRET}),
+        a_row(3, user_agent=SECRET, ms_played={"of": SECRET}),
     ]
     home = Home(tmp_path / "data")
     (done,) = home.bring(pack(tmp_path / "my.zip", {"endsong_0.json": rows}))
@@ -475,7 +550,7 @@ others = st.fixed_dictionaries(
     },
 )
 namings = st.fixed_dictionaries(dict.fromkeys(NAMING, few_texts))
-ms = st.sampled_from([0, 1, 2**31 - 1])
+ms = st.sampled_from([0, 1, DAY_MS])
 moments = st.sampled_from(
     ["2024-05-01T10:00:00Z", "2024-05-01T10:00:01Z", "2024-05-01T10:00:00.7Z"]
 )
@@ -505,7 +580,7 @@ def identity(row: Row) -> tuple[Any, ...]:
 def test_a_row_has_the_same_key_as_another_exactly_if_both_are_the_same_play_to_the_second(
     rows: list[Row],
 ) -> None:
-    keyed = to_batch("mira", Kind.EXTENDED, rows, Counter()).accepted
+    keyed = to_batch("mira", rows, Counter()).accepted
     assert len(keyed) == len(rows)
     identities = [identity(row) for row in rows]
     for name, expected in (
@@ -526,7 +601,7 @@ def as_received(row: Row) -> Row:
 
 def test_keys_are_of_one_account_and_one_kind_of_history() -> None:
     keys = {
-        to_batch(account, kind, [row], Counter()).accepted["row_key"].item()
+        to_batch(account, [row], Counter()).accepted["row_key"].item()
         for account in ("mira", "jonas")
         for kind, row in (
             (Kind.EXTENDED, a_row()),
@@ -587,7 +662,7 @@ def test_what_is_stored_of_the_account_data_is_what_was_there(kind: Kind, tmp_pa
     assert (done.receipt, done.unknown_fields) == (Receipt(3, 3), ("city",))
     for row in home.rows():
         stored = {
-            theirs: row[ours] for theirs, ours in NAMES[kind].items() if ours not in ("ts", "kind")
+            theirs: row[ours] for theirs, ours in OF_ACCOUNT_DATA.items() if row[ours] is not None
         }
         moment = row["ts"][:16].replace("T", " ")
         assert {**stored, "endTime": moment, "city": SECRET} in rows

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from spotify_assets import times
 from spotify_assets.cli import main
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.export import rows as reader
@@ -23,9 +26,11 @@ from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Identity, State
 from spotify_assets.warehouse import importing
+from spotify_assets.warehouse.drift import unread_fields
 from spotify_assets.warehouse.importing import ImportedFile, import_packages, whose
 from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.lock import writing
+from spotify_assets.warehouse.quarantine import retry
 from spotify_assets.warehouse.tables import account_zones, loads, raw_recently_played
 from spotify_assets_tests.support import user_of
 from spotify_assets_tests.unit.spotify.export.downloads import (
@@ -247,6 +252,184 @@ def test_the_load_of_a_file_says_when_its_plays_ended(tmp_path: Path, home: Home
     assert (first.source, first.page_id) == ("streaming_history", None)
 
 
+# Rows of other kinds than the name of their file says, and files under other names
+
+
+def in_its_file(kind: Kind, number: int = 0) -> str:
+    return f"StreamingHistory_{kind}_{number}.json"
+
+
+ACCOUNT_DATA = {
+    kind: [a_minute(number, kind) for number in (1, 2, 2, 3)]
+    for kind in (Kind.MUSIC, Kind.PODCAST, Kind.AUDIOBOOK)
+}
+# Fields of other kinds may be absent, null, or empty.
+EMPTY = dict.fromkeys(("artistName", "trackName", "podcastName", "episodeName"))
+EMPTY |= dict.fromkeys(("audiobookName", "authorName"), "")
+MIXED = [row for rows in zip(*ACCOUNT_DATA.values(), strict=True) for row in rows]
+WRONG: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "all in the music file": {in_its_file(Kind.MUSIC): MIXED},
+    "with the fields of all kinds": {
+        in_its_file(Kind.MUSIC): [EMPTY | row for row in MIXED],
+    },
+    "a song in the podcast file": {
+        in_its_file(Kind.PODCAST): [*ACCOUNT_DATA[Kind.MUSIC], *ACCOUNT_DATA[Kind.PODCAST]],
+        in_its_file(Kind.AUDIOBOOK): ACCOUNT_DATA[Kind.AUDIOBOOK],
+    },
+    "whole files under others' names": {
+        in_its_file(Kind.AUDIOBOOK): ACCOUNT_DATA[Kind.MUSIC],
+        in_its_file(Kind.MUSIC): ACCOUNT_DATA[Kind.PODCAST],
+        "Streaming_History_Audio_1234-5678_0.json": ACCOUNT_DATA[Kind.AUDIOBOOK],
+    },
+    "with extended rows in one file": {"everything.json": [*rows_of(1, 2), *MIXED, *rows_of(3)]},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_row_is_what_its_fields_say_in_whatever_file_it_comes(wrong: str, tmp_path: Path) -> None:
+    """The same rows in their own files are duplicates, before and after."""
+    right: dict[str, object] = {in_its_file(kind): rows for kind, rows in ACCOUNT_DATA.items()}
+    if "extended" in wrong:
+        right["endsong_0.json"] = rows_of(1, 2, 3)
+    paths = [
+        pack(tmp_path / "wrong.zip", WRONG[wrong]),
+        pack(tmp_path / "right.zip", right),
+    ]
+    results = []
+    for order in (paths, paths[::-1]):
+        home = Home(tmp_path / f"data {order[0].stem}")
+        first, second = (home.total(path) for path in order)
+        assert first == Receipt(first.rows_read, first.rows_read)
+        assert second == Receipt(first.rows_read, 0, first.rows_read)
+        results.append(home.rows())
+    assert results[0] == results[1]
+    account_data = [row for row in results[0] if row["kind"] != "extended"]
+    assert Counter(row["kind"] for row in account_data) == dict.fromkeys(map(str, ACCOUNT_DATA), 4)
+    names = [
+        (row["kind"], row["episode_name"], row["episode_show_name"], row["audiobook_title"])
+        for row in account_data
+        if row["ts"] == account_data[0]["ts"]
+    ]
+    assert len(names) >= 3
+    for kind, episode, show, book in names:
+        assert (bool(episode), bool(show), bool(book)) == (
+            kind == "podcast",
+            kind == "podcast",
+            kind == "audiobook",
+        )
+
+
+def test_repeats_of_several_kinds_in_one_file_are_each_counted(tmp_path: Path, home: Home) -> None:
+    podcast = a_minute(1, Kind.PODCAST)
+    rows = [a_minute(1), podcast, a_minute(1), podcast, podcast]
+    home.total(pack(tmp_path / "my.zip", {"StreamingHistory_music_0.json": rows}))
+    assert Counter(row["kind"] for row in home.rows()) == {"music": 2, "podcast": 3}
+
+
+@pytest.mark.parametrize(
+    "copy",
+    ["StreamingHistory_music_0 2.json", "StreamingHistory_music_0 (1).json", "mine.json",
+     "endsong_0.json", "StreamingHistory_podcast_0.json", "old/StreamingHistory0.json"],
+)  # fmt: skip
+def test_a_copy_beside_its_file_adds_no_repeats(copy: str, tmp_path: Path, home: Home) -> None:
+    rows = [a_minute(number) for number in (1, 2, 2)]
+    members = {"StreamingHistory_music_0.json": rows, copy: rows}
+    assert home.total(pack(tmp_path / "my.zip", members)) == Receipt(6, 3, 3)
+    assert home.total(unpack(tmp_path / "MyData", members)) == Receipt(6, 0, 6)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        a_minute(1, msPlayed=-1),
+        a_minute(1, Kind.PODCAST, msPlayed=None),
+        a_minute(1, Kind.AUDIOBOOK, endTime="yesterday", podcastName=None),
+        EMPTY | a_minute(1, Kind.PODCAST, msPlayed=[1]),
+        a_row(1, ms_played={"ms": 1}),
+        {"podcastName": "x"},
+        {"strange": 1},
+        7,
+    ],
+)
+def test_a_bad_row_is_one_in_quarantine_under_whatever_names_it_comes(
+    bad: Any, tmp_path: Path, home: Home
+) -> None:
+    names = [*map(in_its_file, ACCOUNT_DATA), "endsong_0.json", "mine.json"]
+    for number, name in enumerate(names):
+        home.total(pack(tmp_path / f"{number}.zip", {name: [a_row(9), bad]}))
+    ((_, payload, reasons),) = home.quarantined()
+    assert reasons
+    assert retry(home.settings)["mira"] == Receipt(rows_read=1, rows_quarantined=1)
+    assert home.quarantined() == [("mira", payload, reasons)]
+
+
+CHANGED_NAMES = (
+    *("Streaming_History_Audio_2019-2020_3 2.json", "Streaming_History_Audio_2019_3 - Kopie.json"),
+    *("Streaming_History_Audio_2019-2020_3 (1) (1).json", "spotify_streaming_2023.json"),
+    *("Streaming_History_Audio_spotify_import_test.json", "my_listens.json", "2019.JSON"),
+)
+
+
+@pytest.mark.parametrize("name", CHANGED_NAMES)
+def test_a_history_is_read_under_any_name(name: str, tmp_path: Path, home: Home) -> None:
+    members = {name: rows_of(1, 2)}
+    folder = unpack(tmp_path / "MyData", members)
+    assert home.total(folder / name) == Receipt(2, 2)
+    assert home.total(folder) == Receipt(2, 0, 2)
+    assert home.total(pack(tmp_path / "my.zip", members)) == Receipt(2, 0, 2)
+
+
+@pytest.mark.parametrize("rows", [rows_of(1, 2, 3), [a_minute(1), a_minute(1), a_minute(2)]])
+def test_what_other_programs_make_of_a_history_is_read(
+    rows: list[dict[str, Any]], tmp_path: Path, home: Home
+) -> None:
+    """Written by pandas, all rows have the fields of all kinds, and numbers have a point."""
+    home.total(pack(tmp_path / "my.zip", {"mine.json": rows}))
+    every: dict[str, Any] = dict.fromkeys([*a_row(), *EMPTY, *a_minute()])
+    floats = {"ms_played", "msPlayed", "offline_timestamp"}
+    written = [
+        {name: float(value) if name in floats and value else value for name, value in row.items()}
+        for row in (every | row for row in rows)
+    ]
+    assert home.total(pack(tmp_path / "by_pandas.zip", {"x.json": written})).rows_loaded == 0
+
+
+# Fields whose type changes
+
+
+@pytest.mark.parametrize("value", [{"a": {"b": 1}}, ["x"], 10**12 + 0.5])
+def test_a_field_that_changes_its_type_loses_no_play_and_is_counted(
+    value: Any, tmp_path: Path, home: Home
+) -> None:
+    row = a_row()
+    names = [name for name in row if name not in ("ts", "ms_played", "ip_addr")]
+    for number, name in enumerate(names):
+        rows = [a_row(10 * number + place, **{name: value}) for place in range(6)]
+        assert home.total(pack(tmp_path / f"{name}.zip", {"endsong_0.json": rows})).rows_loaded == 6
+    counted = [json.loads(each) for (each,) in home.warehouse.read(select(loads.c.unread))]
+    assert counted == [{name: 6} for name in names]
+    found = unread_fields(home.warehouse, "streaming_history", times.now())
+    assert {each.field: each.rows for each in found} == dict.fromkeys(names, 6)
+    assert all(each.has_changed and each.of_rows == 6 * len(names) for each in found)
+    assert unread_fields(home.warehouse, "recently_played", times.now()) == []
+    later = times.now() + timedelta(days=31)
+    assert unread_fields(home.warehouse, "streaming_history", later) == []
+
+
+@pytest.mark.parametrize(
+    ("odd", "all_rows", "warns"),
+    [(4, 4, False), (5, 5, True), (5, 500, False), (6, 500, True)],
+)
+def test_a_few_odd_values_are_no_new_format(
+    odd: int, all_rows: int, warns: bool, tmp_path: Path, home: Home
+) -> None:
+    rows = [a_row(number, platform=7 if number < odd else "ios") for number in range(all_rows)]
+    home.total(pack(tmp_path / "my.zip", {"endsong_0.json": rows}))
+    home.total(pack(tmp_path / "my.zip", {"endsong_0.json": rows}))  # what is known counts once
+    (found,) = unread_fields(home.warehouse, "streaming_history", times.now())
+    assert (found.rows, found.of_rows, found.has_changed) == (odd, all_rows, warns)
+
+
 # Whose
 
 
@@ -425,7 +608,7 @@ def test_the_command_says_what_became_of_each_file(
         "Streaming_History_Audio_2019_1.json: 40 read = 40 loaded + 0 duplicate + 0 quarantined + "
         "0 ignored" in done.stdout
     )
-    assert "StreamingHistory_video_0.json: not read. It looks like a history" in done.stdout
+    assert "StreamingHistory_video_0.json: not read. It is called like a history" in done.stdout
     assert "evil [31m name" in done.stdout
     assert "\x1b" not in done.output
     assert done.stdout.splitlines()[-1].startswith(f"{ALL + 1} read = {ALL - 5} loaded")

@@ -105,8 +105,9 @@ def test_an_upgrade_changes_no_row(path: Path, name: str) -> None:
     schema.upgrade(path)
     after = rows(path)
     # So that the models are built anew.
-    assert before.pop("model_watermarks")
-    assert not after["model_watermarks"]
+    if name < "0005":
+        assert before.pop("model_watermarks")
+        assert not after["model_watermarks"]
     assert {table: after[table] for table in before} == before
     assert not any(after[table] for table in after.keys() - before.keys())
 
@@ -125,7 +126,11 @@ def test_an_upgraded_database_is_declared_as_a_new_one(
 def test_the_revisions_alone_lead_to_what_a_new_database_is(path: Path, created: Path) -> None:
     schema.upgrade(path)
     assert declared(path) == declared(created)
-    assert sorted(dump(path)) == sorted(dump(created))  # a table's indexes come in any order
+    # A table's indexes come in any order, and a column that was added has a line with another.
+    upgraded, new = (
+        sorted(" ".join(text.split()) for text in dump(each)) for each in (path, created)
+    )
+    assert upgraded == new
 
 
 @every_old_warehouse

@@ -7,7 +7,14 @@ import random
 import pytest
 
 from spotify_assets.sandbox.export import PERSONAL_FILES
-from spotify_assets.spotify.export.names import Kind, in_order, kind_of, looks_like_history
+from spotify_assets.spotify.export.names import (
+    Kind,
+    in_order,
+    kind_of,
+    looks_like_history,
+    may_be_history,
+    series,
+)
 
 KNOWN = {
     Kind.EXTENDED: (
@@ -28,6 +35,11 @@ KNOWN = {
         "Streaming_History_Audio_2019_1 copy.json",
         "Streaming_History_Audio_2019_1 copy 2.json",
         "Streaming_History_Audio_2019_1 - copy.json",
+        "Streaming_History_Audio_2019-2020_3 2.json",
+        "Streaming_History_Audio_2019-2020_3 - Kopie.json",
+        "Streaming_History_Audio_2019-2020_3 (1) (1).json",
+        "Streaming_History_Audio_2019_1_backup.json",
+        "endsong_0~.json",
         "a/folder/endsong_0.json",
         "a\\folder\\endsong_0.json",
     ),
@@ -48,7 +60,7 @@ UNKNOWN = (
     "ListeningHistory_2026.json",
     "PlaybackHistory_0.json",
     "endbook_0.json",
-    "Streaming_History_Audio_2019_1_backup.json",
+    "Streaming_History_Audio_spotify_import_test.json",
     "My_StreamingHistory0.json",
 )
 NO_HISTORIES = (
@@ -64,7 +76,7 @@ NO_HISTORIES = (
 @pytest.mark.parametrize(
     ("name", "kind"), [(name, kind) for kind, names in KNOWN.items() for name in names]
 )
-def test_a_name_tells_what_the_rows_are(name: str, kind: Kind) -> None:
+def test_which_of_spotifys_histories_has_a_name(name: str, kind: Kind) -> None:
     assert kind_of(name) == kind
 
 
@@ -78,6 +90,25 @@ def test_what_may_be_a_history_under_a_new_name_is_reported(name: str) -> None:
 def test_what_is_no_history_is_not_even_mentioned(name: str) -> None:
     assert kind_of(name) is None
     assert not looks_like_history(name)
+
+
+@pytest.mark.parametrize("name", [f"{name}.json" for name in PERSONAL_FILES])
+def test_what_is_about_the_person_is_never_looked_into(name: str) -> None:
+    assert not may_be_history(name)
+    assert not may_be_history(name.replace(".json", " (1).json"))
+
+
+@pytest.mark.parametrize("name", ["my_listens.json", "2024.JSON", "Playlist of plays.json"])
+def test_into_whatever_else_is_json_a_look_is_taken(name: str) -> None:
+    assert may_be_history(name)
+
+
+def test_files_of_one_download_continue_each_other_and_copies_do_not() -> None:
+    names = ["StreamingHistory_music_{}.json", "StreamingHistory_music_{} (1).json"]
+    names += ["StreamingHistory_podcast_{}.json", "StreamingHistory_music_{} - Kopie.json"]
+    assert len({series(name.format(number)) for name in names for number in (0, 7, 12)}) == 4
+    assert series("StreamingHistory3.json") == series("StreamingHistory_music_4.json")
+    assert series("mine_1.json") != series("mine_2.json")
 
 
 def test_files_are_read_in_the_order_of_their_numbers() -> None:

@@ -11,6 +11,7 @@ import threading
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,12 @@ from typing import Any
 import pytest
 
 from spotify_assets.sandbox.catalogue import Catalogue
-from spotify_assets.sandbox.export import PERSONAL_MARK, write_account_data, write_extended
+from spotify_assets.sandbox.export import (
+    PERSONAL_FILES,
+    PERSONAL_MARK,
+    write_account_data,
+    write_extended,
+)
 from spotify_assets.sandbox.listener import Listener
 from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.files import find_packages
@@ -359,9 +365,23 @@ BAD_ARCHIVES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: pack(path, {"Userdata.json": {"email": MARK}}),
         "no listening history in",
     ),
-    "an archive in it": (
-        lambda path: pack(path, {"inner.zip": pack(path, GOOD).read_bytes()}),
-        "no listening history in",
+    "other lists": (
+        lambda path: pack(
+            path, {"mine.json": [{"searchQuery": MARK}], "2.json": [1], "3.json": []}
+        ),
+        "no listening history in my_spotify_data.zip, nor in an archive in it",
+    ),
+    "an archive with personal files in it": (
+        lambda path: pack(path, {"in.zip": pack(path, {"a.json": [MARK]}).read_bytes()}),
+        "no listening history in my_spotify_data.zip, nor in an archive in it",
+    ),
+    "encrypted, under other names": (
+        lambda path: overwrite(pack(path, {"mine.json": BAD_ROWS}), "mine.json", flags=1),
+        "encrypted.*password",
+    ),
+    "thousands of files": (
+        lambda path: pack(path, {f"{number}.json": b"[]" for number in range(1_001)}),
+        "more than 1,000 JSON files",
     ),
     "copies by macOS alone": (
         lambda path: pack(path, {f"._{name}": b"\0\5\x16\7" for name in GOOD}, "__MACOSX"),
@@ -418,23 +438,53 @@ def test_an_archive_that_says_what_it_holds_as_large_ones_do_is_read(tmp_path: P
 
 
 def test_a_path_where_nothing_is_says_so(tmp_path: Path) -> None:
-    (tmp_path / "holiday.json").write_text("[]")
     (tmp_path / "photos").mkdir()
+    unpack(tmp_path / "other lists", {"mine.json": [{"searchQuery": MARK}], "Userdata.json": {}})
     (tmp_path / "dangling.zip").symlink_to(tmp_path / "gone.zip")
     (tmp_path / "circle.zip").symlink_to(tmp_path / "circle.zip")
-    (tmp_path / "link.zip").symlink_to(pack(tmp_path / "5f3a90", GOOD))
     names = {
         "gone.zip": "no such file",
         "dangling.zip": "no such file",
         "circle.zip": "no such file",
-        "link.zip": "none of Spotify's",
-        "holiday.json": "none of Spotify's",
         "photos": "no listening history in photos",
+        "other lists": "no listening history in other lists",
     }
     packages = find_packages([tmp_path / name for name in names])
     assert [(package.name, package.files) for package in packages] == [(name, ()) for name in names]
     for package, words in zip(packages, names.values(), strict=True):
         assert words in (package.fault or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("holiday.json", b"[]", "an empty list, so it is no listening history"),
+        ("Payments.json", [{"card": MARK}], "found: card. It is no listening history"),
+        ("Userdata.json", {"email": MARK}, "no JSON list.*but a JSON object"),
+        ("letter.pdf", b"%PDF-1.4 " + MARK.encode(), "no JSON list"),
+        ("StreamingHistory_music_0.json", [{"a": MARK}], "If Spotify changed its format"),
+    ],
+)
+def test_a_file_that_is_named_and_is_no_history_says_what_was_found(
+    name: str, content: object, words: str, tmp_path: Path
+) -> None:
+    unpack(tmp_path, {name: content})
+    home = Home(tmp_path / "data")
+    (done,) = home.bring(tmp_path / name)
+    assert re.search(words, done.error or "")
+    assert MARK not in (done.error or "")
+    assert ("newer" in (done.error or "")) == (name == "StreamingHistory_music_0.json")
+    assert (home.rows(), home.quarantined(), home.has_bytes(MARK.encode())) == ([], [], [])
+
+
+def test_a_file_that_is_named_is_read_whatever_its_name_is(tmp_path: Path) -> None:
+    """Browsers and people leave endings off and add others."""
+    unpack(tmp_path, {"Payments.json": rows_of(1), "endsong_0.json.txt": rows_of(2)})
+    pack(tmp_path / "5f3a90", GOOD)
+    (tmp_path / "link.zip").symlink_to(tmp_path / "5f3a90")
+    for name, rows in {"Payments.json": 1, "endsong_0.json.txt": 1, "5f3a90": 81}.items():
+        assert len(rows_in(tmp_path / name)) == rows
+    assert len(rows_in(tmp_path / "link.zip")) == 81
 
 
 def test_what_is_no_file_is_never_opened(tmp_path: Path, of_good_ones: dict[str, Any]) -> None:
@@ -492,37 +542,56 @@ def test_a_folder_may_have_any_name(name: bytes, tmp_path: Path) -> None:
     assert len(home.tables()["export_packages"]) == 2
 
 
-def test_nothing_but_histories_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_histories_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of other files the first rows are, and of those that Spotify has about the person nothing."""
     decoys: dict[str, object] = {
-        "Userdata.json": {"email": PERSONAL_MARK},
-        "Identity.json": {"displayName": PERSONAL_MARK},
-        "SearchQueries.json": [{"searchQuery": PERSONAL_MARK}],
-        "YourLibrary.json": {"tracks": [PERSONAL_MARK]},
-        "Playlist1.json": {"playlists": [PERSONAL_MARK]},
+        **{f"{name}.json": [{"searchQuery": PERSONAL_MARK}] for name in PERSONAL_FILES},
+        "Identity (1).json": {"displayName": PERSONAL_MARK},
         "ReadMeFirst_ExtendedStreamingHistory.pdf": PERSONAL_MARK.encode(),
-        "inner.zip": pack(tmp_path / "inner", {BAD: BAD_ROWS}).read_bytes(),
         "._Streaming_History_Audio_2019_1.json": b"\0\5\x16\7" + PERSONAL_MARK.encode(),
         "Streaming_History_Audio_2019_1.json.bak": PERSONAL_MARK.encode(),
         "my Streaming_History_Audio_2019_1.json.html": PERSONAL_MARK.encode(),
     }
+    others = {
+        "letters.json": [{"to": PERSONAL_MARK, "text": "x" * 100}] * 9_000,
+        "friends.json": {"names": [PERSONAL_MARK] * 9_000},
+    }
     unknown = ["StreamingHistory_video_0.json", "Streaming_History_Songs_2027.json"]
-    decoys |= dict.fromkeys(unknown, rows_of(500, master_metadata_track_name=PERSONAL_MARK))
-    archive = pack(tmp_path / "my_spotify_data.zip", GOOD | decoys)
+    others |= dict.fromkeys(unknown, [{"song": PERSONAL_MARK}] * 9_000)
+    archive = pack(tmp_path / "my_spotify_data.zip", GOOD | decoys | others)
     for name in decoys:  # whoever opens one meets a compression that does not exist
         overwrite(archive, name, method=99)
-    folder = unpack(
-        tmp_path / "MyData", GOOD | {k: v for k, v in decoys.items() if k[-4:] != ".zip"}
-    )
-    opened = list[str]()
+    folder = unpack(tmp_path / "MyData", GOOD | decoys | others)
+    opened, most_read = list[str](), Counter[str]()
     open_member, open_path = zipfile.ZipFile.open, Path.open
 
+    class Counted:
+        """A file of which it is known how much of it was read."""
+
+        def __init__(self, file: Any, name: str) -> None:
+            self.file, self.name = file, name
+
+        def __enter__(self) -> Counted:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def read(self, size: int = -1) -> Any:
+            content = self.file.read(size)
+            most_read[self.name] += len(content)
+            return content
+
+    def spied(file: Any, name: str) -> Any:
+        opened.append(name)
+        return Counted(file, name) if name in others else file
+
     def spy_member(self: zipfile.ZipFile, name: Any, *arguments: Any, **named: Any) -> Any:
-        opened.append(Path(getattr(name, "filename", name)).name)
-        return open_member(self, name, *arguments, **named)
+        member = Path(getattr(name, "filename", name)).name
+        return spied(open_member(self, name, *arguments, **named), member)
 
     def spy_path(self: Path, *arguments: Any, **named: Any) -> Any:
-        opened.append(self.name)
-        return open_path(self, *arguments, **named)
+        return spied(open_path(self, *arguments, **named), self.name)
 
     monkeypatch.setattr(zipfile.ZipFile, "open", spy_member)
     monkeypatch.setattr(Path, "open", spy_path)
@@ -532,11 +601,115 @@ def test_nothing_but_histories_is_opened(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.undo()
 
     assert [file.error for file in done] == [None] * 4
-    assert {name for name in opened if name.endswith(".json")} == GOOD.keys()
-    assert not set(opened) & decoys.keys()
+    assert {name for name in opened if name.endswith(".json")} == GOOD.keys() | others.keys()
+    assert 0 < max(most_read.values()) < 2 * 65_000  # in an archive and in a folder
     assert [sorted(package.unknown) for package in packages] == [sorted(unknown)] * 2
     assert home.has_bytes(PERSONAL_MARK.encode()) == []
     assert home.tables()["export_packages"] == []  # of what it did not read nobody knows
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_archives_in_an_archive_are_read_like_archives_beside_each_other(
+    method: int, tmp_path: Path, of_good_ones: dict[str, Any]
+) -> None:
+    inner = tmp_path / "inner"
+    members: dict[str, object] = {
+        "my_spotify_data.zip": pack(inner, GOOD).read_bytes(),
+        "my_spotify_data (1).zip": pack(inner, {"my.json": [a_minute(1)] * 2}).read_bytes(),
+        "photos.zip": pack(inner, {"photos.json": {"name": MARK}}).read_bytes(),
+        "StreamingHistory0.json": [a_minute(1)],
+    }
+    home = Home(tmp_path / "data")
+    done = home.bring(pack(tmp_path / "both.zip", members, folder="", method=method))
+    assert [(file.package, file.file, file.error) for file in done] == [
+        ("both.zip", "StreamingHistory0.json", None),
+        *(("both.zip/my_spotify_data.zip", name, None) for name in GOOD),
+        ("both.zip/my_spotify_data (1).zip", "my.json", None),
+    ]
+    # Each is a download of its own, and the one that shows more repeats counts.
+    extended = [row for row in home.rows() if row["kind"] == "extended"]
+    assert extended == of_good_ones["raw_streaming_history"]
+    assert len(home.rows()) == len(extended) + 2
+
+
+@pytest.mark.parametrize("case", BAD_MEMBERS)
+def test_a_bad_member_of_an_archive_in_an_archive_says_what_is_wrong_with_it(
+    case: str, tmp_path: Path, of_good_ones: dict[str, Any]
+) -> None:
+    build, words = BAD_MEMBERS[case]
+    inner = build(tmp_path / "inner.zip").read_bytes()
+    outer = pack(tmp_path / "both.zip", {"my_spotify_data.zip": inner}, method=zipfile.ZIP_STORED)
+    errors = require_good_alone(outer, of_good_ones, Home(tmp_path / "data"))
+    assert errors.keys() == {BAD}
+    assert all(re.search(words, error) for error in errors[BAD])
+
+
+BAD_INNER: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "cut": (
+        lambda path: pack(path, {"inner.zip": pack(path, GOOD).read_bytes()[:900]}),
+        "no whole",
+    ),
+    "no archive": (lambda path: pack(path, {"inner.zip": b"<html>"}), "no whole zip archive"),
+    "encrypted": (
+        lambda path: overwrite(pack(path, {"inner.zip": b"PK"}), "inner.zip", flags=1),
+        "encrypted",
+    ),
+    "shrinks to a thousandth": (
+        lambda path: pack(path, {"inner.zip": bytes(5_000_000)}),
+        "200 times as large",
+    ),
+    "larger than memory": (
+        lambda path: overwrite(
+            pack(path, {"inner.zip": b""}), "inner.zip", size=2**31, packed=2**30
+        ),
+        "2,147 MB. In an archive, archives of up to 300 MB are read",
+    ),
+    "packed as nobody does": (
+        lambda path: overwrite(pack(path, {"inner.zip": b"PK"}), "inner.zip", method=99),
+        "no whole zip archive",
+    ),
+    "archives all the way down": (
+        lambda path: pack(
+            path, {"inner.zip": pack(path, {"in.zip": pack(path, GOOD).read_bytes()}).read_bytes()}
+        ),
+        "the archives in it are not read: unpack it first",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INNER)
+def test_a_bad_archive_in_an_archive_says_what_is_wrong_with_it(case: str, tmp_path: Path) -> None:
+    build, words = BAD_INNER[case]
+    (package,) = find_packages([build(tmp_path / "outer.zip")])
+    assert (package.name, package.files) == ("outer.zip/inner.zip", ())
+    assert re.search(words, package.fault or "")
+
+
+def test_two_files_of_one_name_can_be_told_apart(tmp_path: Path) -> None:
+    for folder in ("2019/MyData", "2026/MyData"):
+        unpack(tmp_path / folder, {"endsong_0.json": rows_of(1), "endsong_1.json": rows_of(2)})
+    unpack(tmp_path / "old", {"endsong_0.json": rows_of(1)})
+    unpack(tmp_path / "new", {"endsong_0.json": rows_of(1)})
+    members = {"a/endsong_0.json": rows_of(1), "b/endsong_0.json": rows_of(2), "endsong_1.json": []}
+    pack(tmp_path / "my.zip", members, folder="")
+    files = [
+        tmp_path / "2019", tmp_path / "2026",
+        tmp_path / "old/endsong_0.json", tmp_path / "new/endsong_0.json", tmp_path / "my.zip",
+    ]  # fmt: skip
+    found = [
+        (package.name, file.name) for package in find_packages(files) for file in package.files
+    ]
+    assert found == [
+        ("my.zip", "a/endsong_0.json"),
+        ("my.zip", "b/endsong_0.json"),
+        ("my.zip", "endsong_1.json"),
+        ("2019/MyData", "endsong_0.json"),
+        ("2019/MyData", "endsong_1.json"),
+        ("2026/MyData", "endsong_0.json"),
+        ("2026/MyData", "endsong_1.json"),
+        ("old/endsong_0.json", "endsong_0.json"),
+        ("new/endsong_0.json", "endsong_0.json"),
+    ]
 
 
 def test_of_the_downloads_of_a_listener_nothing_personal_is_kept(tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
-"""The login: a person agrees in a browser, the answer comes to the loopback or is pasted.
+"""The login: a person agrees in a browser; Spotify's answer comes by redirect or is pasted.
 
-One answer is taken, from whichever door it comes first. Serving the loopback is `callback`'s part,
-what happens to the code `oauth`'s.
+The first answer wins, whether it reaches the callback server or is pasted. Serving the redirect
+URI is `callback`'s part, exchanging the code `oauth`'s.
 """
 
 import os
-import queue
 import secrets
 import sys
 import threading
@@ -95,50 +94,53 @@ class _Attempt:
         Blocks(settings).check(PROFILE)
         self._session, self._address, self._state_sent = self._app.authorization_request()
         self._worker = ThreadPoolExecutor(max_workers=1)
-        self._first = threading.Lock()
+        self._lock = threading.Lock()
+        self._answered = threading.Event()
+        self._outcome: Future[Account] | None = None  # set before _answered is
         self._is_over = False
-        self._outcome: Future[Account] | None = None
-        self._answered: queue.Queue[Future[Account]] = queue.Queue()
 
     def run(
         self, open_browser: Callable[[str], object] | None, tell: Callable[[str], object]
     ) -> Account:
-        with self._worker, callback.served(self._settings.redirect_uri, self._take):
+        with self._worker, callback.served(self._settings.redirect_uri, self._handle_redirect):
+            why = f"Nobody agreed within {WAIT_SECONDS // 60} minutes."
             try:
                 if open_browser is None:
                     self._ask_person(tell)
                 else:
                     open_browser(self._address)
-                return self._answered.get(timeout=WAIT_SECONDS).result()
-            except queue.Empty:
-                why = f"Nobody agreed within {WAIT_SECONDS // 60} minutes."
+                if self._answered.wait(WAIT_SECONDS) and self._outcome is not None:
+                    return self._outcome.result()
             except KeyboardInterrupt:
                 why = "The login was interrupted; nothing was stored or changed."
-            with self._first:
+            with self._lock:
                 self._is_over = self._outcome is None
-            if not self._is_over:  # what has begun is finished, and the browser gets its page
-                return self._answered.get().result()
+            if self._outcome is not None:  # what has begun is finished
+                return self._outcome.result()
             raise LoginFailed(f"{why} {self._hint} Then run: spotify-assets login")
 
     @property
     def _hint(self) -> str:
         return IF_SPOTIFY_REFUSES.format(redirect_uri=self._settings.redirect_uri)
 
-    def _take(self, answer: str) -> tuple[bool, str, Callable[[], None]]:
-        """Finish the login with the first final address that comes; say what came of it."""
-        with self._first:
+    def _handle_redirect(self, answer: str) -> tuple[bool, str]:
+        """Finish the login with the first final address; return success and what the page says.
+
+        Whoever waits for the login is woken by its outcome. The delivery of the page, which may
+        fail, comes after that.
+        """
+        with self._lock:
             if self._is_over:
-                return False, "Nobody waits for this answer any more.", lambda: None
+                return False, "Nobody waits for this answer any more."
             if self._outcome is None:
                 self._outcome = self._worker.submit(self._finish, answer)
+                self._answered.set()
         outcome = self._outcome
         error = outcome.exception()
         if error is None:
             name = outcome.result().account_id
-            text = f"{name} is connected. Next, in the terminal: spotify-assets refresh"
-        else:
-            text = str(error) if isinstance(error, SpotifyError) else "The terminal says more."
-        return error is None, text, lambda: self._answered.put(outcome)
+            return True, f"{name} is connected. Next, in the terminal: spotify-assets refresh"
+        return False, str(error) if isinstance(error, SpotifyError) else "The terminal says more."
 
     def _finish(self, answer: str) -> Account:
         token = self._app.exchange(self._session, _code(answer, self._state_sent))
@@ -166,7 +168,7 @@ class _Attempt:
     def _ask_person(self, tell: Callable[[str], object]) -> None:
         tell(f"Agree in your browser:\n\n  {self._address}\n")
         # In threads, since either may take for ever: some browsers end only when they are closed.
-        if _has_screen():
+        if _has_screen() or os.environ.get("BROWSER"):
             threading.Thread(target=self._open_browser, args=(tell,), daemon=True).start()
         threading.Thread(target=self._read_pasted, args=(tell,), daemon=True).start()
         tell(
@@ -176,7 +178,7 @@ class _Attempt:
 
     def _open_browser(self, tell: Callable[[str], object]) -> None:
         try:
-            opened = webbrowser.open(self._address)
+            opened = _open(self._address)
         except (webbrowser.Error, ValueError, IndexError, OSError):  # BROWSER may be anything
             opened = False
         if not opened:
@@ -189,18 +191,14 @@ class _Attempt:
             *lines, rest = (rest + chunk).split("\n")
             for text in filter(str.strip, lines):
                 if "state=" in text:
-                    self._take_pasted(text)
+                    self._handle_redirect(text.strip())
                     return
                 tell(
                     "That is not the final address, which holds code= and state=. Paste the "
                     "browser's whole line."
                 )
         if rest.strip():
-            self._take_pasted(rest)
-
-    def _take_pasted(self, text: str) -> None:
-        *_, then = self._take(text.strip())
-        then()
+            self._handle_redirect(rest.strip())
 
 
 def _identity(client: SpotifyClient) -> Identity:
@@ -240,8 +238,17 @@ def _code(answer: str, state_sent: str) -> str:
     return parameters["code"]
 
 
+def _open(address: str) -> bool:
+    """Open the address in a browser; return whether one started."""
+    if _has_screen():
+        return webbrowser.open(address)
+    # Only what the person chose (VS Code, WSL and dev containers set it): webbrowser would go on to
+    # a text browser, inside this terminal.
+    chosen = os.environ["BROWSER"].split(os.pathsep)
+    return any(webbrowser.get(name).open(address) for name in chosen if name)
+
+
 def _has_screen() -> bool:
-    # Without one, webbrowser would start a text browser inside this terminal.
     screens = {"DISPLAY", "WAYLAND_DISPLAY"}
     return sys.platform in ("darwin", "win32") or bool(screens & os.environ.keys())
 

@@ -242,6 +242,7 @@ def pasting(*texts: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Ca
     reading, writing = os.pipe()
     monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
     monkeypatch.setattr("webbrowser.open", lambda _: None)
+    monkeypatch.delenv("BROWSER", raising=False)
     said: list[str] = []
 
     def tell(text: str) -> None:

@@ -1,7 +1,10 @@
-"""People who listen: taste, habits, and so every play they ever made or will make.
+"""People who listen: their habits, and so every play they ever made or will make.
 
-Belongs here: who plays what and when, as pure functions of seed, person and day. Does not
-belong here: the clock, what the Web API shows of it.
+Belongs here: when a person listens and for how long, as pure functions of seed, person and day.
+Does not belong here: what they like (`taste`), the clock, what the Web API shows of it.
+
+They sleep, commute, work, and listen for two to three hours a day: more in winter and in some
+months, at other hours on weekends, less on holidays.
 
 A listener's day runs from 04:00 to 04:00 UTC and everything in it follows from its date alone,
 so the same plays come out whatever window is asked for, in whatever order.
@@ -14,13 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import accumulate
-from typing import TypeVar
 
-from spotify_assets.sandbox.catalogue import BASE62, Catalogue, Track, spotify_id
+from spotify_assets.sandbox.catalogue import BASE62, Catalogue, Track
 from spotify_assets.sandbox.clock import from_ms, to_ms
-
-T = TypeVar("T")
+from spotify_assets.sandbox.taste import Context, Taste
 
 DAY_STARTS_HOUR = 4
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -32,21 +32,24 @@ LONGEST_SILENCE_DAYS = 60
 # When a session may start (hours after midnight UTC, give or take half an hour), how long it
 # lasts (minutes), and how likely it is. Two sessions can never touch, and with a shift of up to
 # 90 minutes either way all of them lie between 04:00 and 04:00.
-WEEKDAY = ((7.5, 15, 35, 0.85), (9.5, 40, 150, 0.6), (17.25, 15, 40, 0.8), (20.0, 30, 120, 0.65))
-WEEKEND = ((10.5, 40, 120, 0.7), (15.0, 20, 90, 0.4), (20.5, 60, 240, 0.75))
+Hours = tuple[tuple[float, int, int, float], ...]
+WEEKDAY: Hours = (
+    (7.5, 15, 35, 0.8),  # on the way to work
+    (9.5, 40, 150, 0.5),
+    (13.5, 30, 120, 0.35),
+    (17.25, 15, 40, 0.75),  # and home
+    (20.0, 30, 120, 0.55),
+)
+WEEKEND: Hours = ((10.5, 40, 150, 0.75), (15.0, 20, 120, 0.5), (20.5, 60, 240, 0.75))
+HOLIDAY: Hours = ((11.0, 20, 90, 0.6), (16.0, 15, 60, 0.35), (22.0, 30, 120, 0.45))
 SATURDAY = 5
-QUIET_DAY = 0.1
+QUIET_DAY, QUIET_HOLIDAY = 0.08, 0.25
+LIVELIEST, DULLEST = 1.25, 0.85  # how much likelier a session is in one month than in another
+WINTER_MONTHS, SUMMER_MONTHS = (11, 12, 1, 2), (6, 7, 8)
+CHRISTMAS, NEW_YEAR = (12, 23), (1, 1)
+SPRING_BREAK, SUMMER_BREAK = 7, 16  # days
 
 QUIRKS = ("Ó Súilleabháin", "van 't Hoff", "Nováková-Łuczak", "🎧", "Ngũgĩ & Söhne", "<3")
-
-
-@dataclass(frozen=True)
-class Context:
-    """From where a track was played: album, artist, playlist or collection (liked songs)."""
-
-    type: str
-    id: str
-    uri: str
 
 
 @dataclass(frozen=True)
@@ -70,22 +73,16 @@ class Listener:
     def __init__(
         self, listener_id: str, catalogue: Catalogue, seed: int, always_on: bool = False
     ) -> None:
-        """Make up the person's taste: what they like, their playlists and their hours."""
+        """Make up the person: their name, taste and hours."""
         rng = random.Random(f"{seed}/{listener_id}/taste")
         self.id = listener_id
         self.display_name = f"{listener_id.capitalize()} {rng.choice(QUIRKS)}"
         self.account_id = "".join(rng.choices(BASE62, k=10))
-        self._seed, self._catalogue, self._always_on = seed, catalogue, always_on
+        self._seed, self._always_on = seed, always_on
         self._shift_ms = rng.randint(-90, 90) * MINUTE
-        # A few favourites take most of the time, a long tail takes the rest.
-        self._albums = rng.sample(catalogue.albums, k=len(catalogue.albums))
-        self._artists = rng.sample(catalogue.artists, k=len(catalogue.artists))
-        self._tracks = rng.sample(catalogue.tracks, k=len(catalogue.tracks))
-        self._liked = tuple(self._tracks[:120])
-        self._playlists = tuple(
-            (spotify_id(rng), tuple(rng.sample(self._tracks[:300], k=rng.randint(15, 60))))
-            for _ in range(5)
-        )
+        self._taste = Taste(listener_id, catalogue, seed)
+        self._breaks = lru_cache(maxsize=64)(self._make_breaks)
+        self._liveliness = lru_cache(maxsize=256)(self._make_liveliness)
         self._day = lru_cache(maxsize=1024)(self._make_day)
 
     def plays(self, start: datetime, end: datetime, with_short: bool = False) -> list[Play]:
@@ -125,7 +122,7 @@ class Listener:
         rng = random.Random(f"{self._seed}/{self.id}/{day.isoformat()}")
         sessions = list(self._sessions(rng, day))
         return tuple(
-            play for start, end in sessions for play in self._play_session(rng, start, end)
+            play for start, end in sessions for play in self._play_session(rng, day, start, end)
         )
 
     def _sessions(self, rng: random.Random, day: date) -> Iterator[tuple[int, int]]:
@@ -133,21 +130,46 @@ class Listener:
         day_starts = to_ms(datetime.combine(day, time(DAY_STARTS_HOUR), UTC))
         if self._always_on:
             yield day_starts, day_starts + 24 * HOUR
-        elif rng.random() >= QUIET_DAY:
-            for hour, shortest, longest, chance in (
-                WEEKEND if day.weekday() >= SATURDAY else WEEKDAY
-            ):
-                start = day_starts + round((hour - DAY_STARTS_HOUR) * HOUR) + self._shift_ms
-                start += rng.randint(-30 * MINUTE, 30 * MINUTE)
-                if rng.random() < chance:
-                    yield start, start + rng.randint(shortest * MINUTE, longest * MINUTE)
+            return
+        is_holiday = self._is_holiday(day)
+        if rng.random() < (QUIET_HOLIDAY if is_holiday else QUIET_DAY):
+            return
+        usual = HOLIDAY if is_holiday else WEEKEND if day.weekday() >= SATURDAY else WEEKDAY
+        liveliness = self._liveliness(day.year, day.month)
+        for hour, shortest, longest, chance in usual:
+            start = day_starts + round((hour - DAY_STARTS_HOUR) * HOUR) + self._shift_ms
+            start += rng.randint(-30 * MINUTE, 30 * MINUTE)
+            if rng.random() < chance * liveliness:
+                yield start, start + rng.randint(shortest * MINUTE, longest * MINUTE)
 
-    def _play_session(self, rng: random.Random, start: int, end: int) -> Iterator[Play]:
+    def _is_holiday(self, day: date) -> bool:
+        month_and_day = (day.month, day.day)
+        at_christmas = month_and_day >= CHRISTMAS or month_and_day <= NEW_YEAR
+        return at_christmas or any(first <= day < end for first, end in self._breaks(day.year))
+
+    def _make_breaks(self, year: int) -> tuple[tuple[date, date], ...]:
+        """The holidays of a year besides Christmas, as half-open spans."""
+        rng = random.Random(f"{self._seed}/{self.id}/{year}/breaks")
+        spring = date(year, 4, 1) + timedelta(days=rng.randint(0, 45))
+        summer = date(year, 7, 1) + timedelta(days=rng.randint(0, 45))
+        return (
+            (spring, spring + timedelta(days=SPRING_BREAK)),
+            (summer, summer + timedelta(days=SUMMER_BREAK)),
+        )
+
+    def _make_liveliness(self, year: int, month: int) -> float:
+        season = 1.1 if month in WINTER_MONTHS else 0.85 if month in SUMMER_MONTHS else 1.0
+        rng = random.Random(f"{self._seed}/{self.id}/{year}-{month}/liveliness")
+        return season * rng.uniform(DULLEST, LIVELIEST)
+
+    def _play_session(self, rng: random.Random, day: date, start: int, end: int) -> Iterator[Play]:
         """Play from the queue, one after the other; the last play is cut off at the end."""
-        queue = self._queue(rng)
+        queue = self._taste.queue(rng, day)
         while end - start > SHORTEST_LISTED_MS:
             track, context = next(queue)
             mood, played = rng.random(), track.duration_ms
+            if self._taste.often_skips(track):
+                mood /= 5
             if mood < 0.06:  # skipped at once
                 played = rng.randint(1 * SECOND, SHORTEST_LISTED_MS)
                 ended = start + played
@@ -165,54 +187,6 @@ class Listener:
             yield Play(track, context, from_ms(start), from_ms(ended), played)
             start = ended
 
-    def _queue(self, rng: random.Random) -> Iterator[tuple[Track, Context | None]]:
-        """What comes next, without end: one thing after another that the person puts on."""
-        while True:
-            kind = rng.choices(
-                ("album", "playlist", "artist", "collection", None), (34, 28, 14, 16, 8)
-            )[0]
-            context, tracks = self._put_on(rng, kind)
-            for track in tracks:
-                yield track, context
-                if rng.random() < 0.03:  # once more
-                    yield track, context
-
-    def _put_on(
-        self, rng: random.Random, kind: str | None
-    ) -> tuple[Context | None, tuple[Track, ...]]:
-        if kind == "album":
-            album = _favour(rng, self._albums)
-            on_it = self._catalogue.by_album[album]
-            start = rng.randrange(len(on_it)) if rng.random() < 0.25 else 0
-            return _context("album", album.shelf_id), on_it[start:]
-        if kind == "playlist":
-            playlist_id, on_it = rng.choice(self._playlists)
-            start = rng.randrange(len(on_it))
-            return _context("playlist", playlist_id), on_it[start : start + rng.randint(4, 20)]
-        if kind == "artist":
-            artist = _favour(rng, self._artists)
-            theirs = self._catalogue.by_artist[artist]
-            some = rng.sample(theirs, k=min(len(theirs), rng.randint(3, 12)))
-            return _context("artist", artist.id), tuple(some)
-        if kind == "collection":
-            liked = Context("collection", self.id, f"spotify:user:{self.id}:collection")
-            return liked, tuple(rng.sample(self._liked, k=rng.randint(4, 25)))
-        return None, tuple(_favour(rng, self._tracks) for _ in range(rng.randint(1, 5)))
-
 
 def _listening_day(moment: datetime) -> date:
     return (moment - timedelta(hours=DAY_STARTS_HOUR)).date()
-
-
-def _context(kind: str, spotify_id: str) -> Context:
-    return Context(kind, spotify_id, f"spotify:{kind}:{spotify_id}")
-
-
-@lru_cache(maxsize=8)
-def _favour_weights(count: int) -> list[float]:
-    return list(accumulate(1 / (place + 3) for place in range(count)))
-
-
-def _favour(rng: random.Random, ranked: list[T]) -> T:
-    """One of the things, the higher in the ranking the likelier."""
-    return rng.choices(ranked, cum_weights=_favour_weights(len(ranked)))[0]

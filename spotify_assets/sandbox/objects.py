@@ -10,7 +10,8 @@ from typing import Any
 
 from spotify_assets import times
 from spotify_assets.sandbox.catalogue import Album, Artist, Track
-from spotify_assets.sandbox.listener import Context, Listener, Play
+from spotify_assets.sandbox.listener import Listener, Play
+from spotify_assets.sandbox.taste import Context
 
 Json = dict[str, Any]
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.http import http_date
 
-from spotify_assets.sandbox import objects, removed, world_faults
+from spotify_assets.sandbox import objects, record_faults, removed, world_faults
 from spotify_assets.sandbox.clock import to_ms
 from spotify_assets.sandbox.errors import api_error, not_listed, unauthorized
 from spotify_assets.sandbox.grants import Grant
@@ -110,11 +110,13 @@ def _window(world: World) -> list[tuple[int, Any]]:
     """The plays that the API can still tell of, newest first, with their `played_at` in ms."""
     if world.recording:
         return world.recording.window
-    listener, base = world.listeners[_grant().listener], _api_url()
-    return [
-        (to_ms(play.ended_at), objects.play_history(play, base))
-        for play in world_faults.newest(listener, world.clock.now(), WINDOW, world.faults)
-    ]
+    listener, base, faults = world.listeners[_grant().listener], _api_url(), world.faults
+    window = []
+    for play in world_faults.newest(listener, world.clock.now(), WINDOW, faults):
+        at = to_ms(record_faults.played_at(listener, play, faults))
+        record = objects.play_history(play, base)
+        window.append((at, record_faults.told(listener, play, record, faults)))
+    return sorted(window, key=lambda told: told[0], reverse=True)
 
 
 def _page(

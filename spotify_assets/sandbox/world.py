@@ -18,6 +18,7 @@ from spotify_assets.sandbox.clock import Clock
 from spotify_assets.sandbox.faults import Faults
 from spotify_assets.sandbox.grants import Grants
 from spotify_assets.sandbox.listener import Listener
+from spotify_assets.sandbox.record_faults import RECORD_FAULTS
 from spotify_assets.sandbox.recording import Recording
 from spotify_assets.sandbox.world_faults import WORLD_FAULTS
 
@@ -80,7 +81,8 @@ class World:
         }
         self.grants = Grants(self.clock, config.token_mark)
         self.recording = Recording(config.recently_played) if config.recently_played else None
-        self.faults = Faults((*ANSWER_FAULTS, *WORLD_FAULTS), self.clock, config.listeners)
+        known = (*ANSWER_FAULTS, *WORLD_FAULTS, *RECORD_FAULTS)
+        self.faults = Faults(known, self.clock, config.listeners)
         self.rotation = config.rotation
         self.not_listed = config.not_listed
         self.stopping = threading.Event()

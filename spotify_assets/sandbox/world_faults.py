@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from spotify_assets.sandbox.clock import to_ms
 from spotify_assets.sandbox.faults import Fault, Faults, Parameter, Values, is_number
 from spotify_assets.sandbox.listener import Listener, Play
+from spotify_assets.sandbox.record_faults import played_at
 
 MONTH = 30 * 24  # hours; listeners are searched for plays over twice as long
 
@@ -55,7 +56,8 @@ def newest(listener: Listener, now: datetime, count: int, faults: Faults) -> lis
     late = faults.get(LATE_ARRIVALS.name)
 
     def has_arrived(play: Play) -> bool:
-        return late is None or play.ended_at + _delay(listener, play, late.values) <= now
+        delay = _delay(listener, play, late.values) if late else timedelta()
+        return max(play.ended_at + delay, played_at(listener, play, faults)) <= now
 
     return listener.newest(now, count, tells_short_plays(faults), has_arrived)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spotify_assets.sandbox.answer_faults import ANSWER_FAULTS, API
 from spotify_assets.sandbox.faults import Fault
+from spotify_assets.sandbox.record_faults import RECORD_FAULTS
 from spotify_assets.sandbox.world import SandboxConfig
 from spotify_assets.sandbox.world_faults import WORLD_FAULTS
 
@@ -40,11 +41,14 @@ def rows(faults: Iterable[Fault]) -> list[str]:
 def test_the_tables_of_faults_are_those_of_the_registry() -> None:
     assert table("fault of answers") == rows(ANSWER_FAULTS)
     assert table("fault of the list") == rows(WORLD_FAULTS)
+    assert table("fault of a play") == rows(RECORD_FAULTS)
 
 
 def test_the_faults_of_answers_all_take_what_the_docs_say_that_all_take() -> None:
     assert all(COMMON.keys() <= fault.parameters.keys() for fault in ANSWER_FAULTS)
-    assert not any(COMMON.keys() & fault.parameters.keys() for fault in WORLD_FAULTS)
+    assert not any(
+        COMMON.keys() & fault.parameters.keys() for fault in (*WORLD_FAULTS, *RECORD_FAULTS)
+    )
 
 
 def test_the_docs_name_every_choice_about_a_sandbox() -> None:

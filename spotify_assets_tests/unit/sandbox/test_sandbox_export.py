@@ -293,7 +293,7 @@ def test_the_archive_is_packed_as_spotify_packs_it(packed: Path) -> None:
         EXTENDED + "ReadMeFirst_ExtendedStreamingHistory.pdf",
         EXTENDED + "Streaming_History_Audio_2025-2026_0.json",
         EXTENDED + "Streaming_History_Audio_2026_1.json",
-        EXTENDED + "Streaming_History_Video_2026.json",
+        EXTENDED + "Streaming_History_Video_2025-2026.json",
     ]
     assert text.startswith('[\n  {\n    "ts": "2025-')
     assert "まど" in text
@@ -312,7 +312,7 @@ def test_a_file_holds_16000_rows_out_of_order_and_its_span_overlaps_the_next(pac
 def test_the_files_hold_all_rows_and_the_video_file_those_of_videos(packed: Path) -> None:
     expected = list(extended_rows(a_listener(always_on=True), PACKED_SINCE, END))
     files = contents(packed, ".*json")
-    videos = files.pop("Streaming_History_Video_2026.json")
+    videos = files.pop("Streaming_History_Video_2025-2026.json")
     assert videos == [item.row for item in expected if item.kind == "video"]
     found = [row for file in files.values() for row in file]
     assert as_counts(found) == as_counts(item.row for item in expected if item.kind != "video")

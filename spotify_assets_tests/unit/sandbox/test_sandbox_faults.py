@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from spotify_assets.sandbox.answer_faults import ANSWER_FAULTS
+from spotify_assets.sandbox.record_faults import RECORD_FAULTS
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig
 from spotify_assets.sandbox.world_faults import WORLD_FAULTS
 from spotify_assets_tests.unit.sandbox.client import NOW, App
@@ -320,7 +321,7 @@ def test_the_administration_lists_switches_and_ends_faults(app: App, token: str)
         return {fault["name"]: fault for fault in answer.json()["faults"]}
 
     faults = listed(app.admin("GET", "faults"))
-    assert list(faults) == [fault.name for fault in (*ANSWER_FAULTS, *WORLD_FAULTS)]
+    assert list(faults) == [fault.name for fault in (*ANSWER_FAULTS, *WORLD_FAULTS, *RECORD_FAULTS)]
     assert {fault["on"] for fault in faults.values()} == {None}
     assert faults["rate_limited"] == {
         "name": "rate_limited",

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from statistics import mean, median
 
 import pytest
 from hypothesis import given, settings
@@ -133,6 +134,84 @@ def test_played_at_behaves_as_the_end_of_the_play() -> None:
         for earlier, later in pairwise(plays)
     )
     assert errors[len(errors) // 2] < 2
+
+
+@pytest.fixture(scope="module", params=["mira", "jonas", "x"])
+def years(request: pytest.FixtureRequest) -> list[Play]:
+    """Thirty months of somebody's plays."""
+    return a_listener(request.param).plays(START - 1.5 * YEAR, START + YEAR)
+
+
+def hours_by_day(plays: list[Play]) -> dict[date, float]:
+    hours: defaultdict[date, float] = defaultdict(float)
+    for play in plays:
+        hours[play.started_at.date()] += play.ms_played / 3_600_000
+    first, last = plays[0].started_at.date(), plays[-1].started_at.date()
+    return {
+        day: hours[day] for day in (first + timedelta(n) for n in range((last - first).days + 1))
+    }
+
+
+def test_people_listen_for_some_hours_a_day_and_sleep(years: list[Play]) -> None:
+    by_day = hours_by_day(years)
+    assert 1.5 < median(by_day.values()) < 3.5
+    assert max(by_day.values()) < 12
+    assert 0.03 < sum(hours == 0 for hours in by_day.values()) / len(by_day) < 0.25
+    by_hour = Counter(play.started_at.hour for play in years)
+    assert sum(by_hour[hour] for hour in (2, 3, 4, 5)) < 0.03 * len(years)
+
+
+def test_a_weekend_is_no_weekday_and_holidays_are_quieter(years: list[Play]) -> None:
+    def in_the_morning(weekend: bool) -> float:
+        some = [play for play in years if (play.started_at.weekday() >= 5) == weekend]
+        return sum(6 <= play.started_at.hour <= 8 for play in some) / len(some)
+
+    assert in_the_morning(weekend=False) > 3 * in_the_morning(weekend=True)
+    by_day = hours_by_day(years)
+    at_christmas = [hours for day, hours in by_day.items() if day.month == 12 and day.day > 23]
+    in_november = [hours for day, hours in by_day.items() if day.month == 11]
+    assert mean(at_christmas) < 0.8 * mean(in_november)
+
+
+def test_artists_are_discovered_return_after_a_year_and_have_their_seasons(
+    years: list[Play],
+) -> None:
+    days: dict[str, list[date]] = {}
+    for play in years:
+        day = (play.started_at - timedelta(hours=4)).date()  # a night belongs to its evening
+        days.setdefault(play.track.artists[0].id, []).append(day)
+    absences = [max((b - a).days for a, b in pairwise(each)) for each in days.values()]
+    assert sum(days > 365 for days in absences) >= 2
+    half_a_year_in = years[0].started_at.date() + timedelta(days=180)
+    assert sum(each[0] > half_a_year_in for each in days.values()) >= 3
+    assert any({day.month for day in each} <= {6, 7, 8} for each in days.values())
+    assert any({day.month for day in each} <= {12, 1} for each in days.values())
+
+
+def test_months_and_weeks_have_favourites_of_their_own(years: list[Play]) -> None:
+    of_months: dict[tuple[int, int], Counter[str]] = {}
+    for play in years:
+        month = (play.started_at.year, play.started_at.month)
+        of_months.setdefault(month, Counter())[play.track.artists[0].id] += 1
+    assert len({artists.most_common(1)[0][0] for artists in of_months.values()}) >= 8
+
+
+def test_albums_are_heard_whole_and_some_tracks_are_nearly_always_skipped(
+    years: list[Play],
+) -> None:
+    of_days: dict[tuple[date, str], set[int]] = {}
+    skips: dict[str, list[bool]] = {}
+    for play in years:
+        whole = play.ms_played == play.track.duration_ms
+        skips.setdefault(play.track.id, []).append(not whole)
+        if whole:
+            album_on_day = (play.started_at.date(), play.track.album.id)
+            of_days.setdefault(album_on_day, set()).add(play.track.track_number)
+    sizes = {play.track.album.id: play.track.album.total_tracks for play in years}
+    whole_albums = sum(len(numbers) == sizes[album] > 6 for (_, album), numbers in of_days.items())
+    assert whole_albums > 50
+    often = [each for each in skips.values() if len(each) > 20 and mean(each) > 0.7]
+    assert len(often) >= 10
 
 
 def test_who_is_always_on_never_lets_ten_minutes_pass_in_silence() -> None:

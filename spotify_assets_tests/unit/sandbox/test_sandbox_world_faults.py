@@ -13,6 +13,7 @@ from spotify_assets.sandbox.catalogue import Catalogue
 from spotify_assets.sandbox.clock import Clock
 from spotify_assets.sandbox.faults import Faults
 from spotify_assets.sandbox.listener import Listener
+from spotify_assets.sandbox.record_faults import RECORD_FAULTS
 from spotify_assets.sandbox.world_faults import WORLD_FAULTS, newest
 from spotify_assets.times import from_text, to_text
 from spotify_assets_tests.unit.sandbox.client import NOW, App
@@ -108,7 +109,7 @@ def test_the_same_plays_are_late_each_time_and_in_every_sandbox_of_that_seed(
 def test_the_share_of_late_plays_is_the_one_asked_for(share: float) -> None:
     """Nearly all that are a month late at most are still missing among those of some days."""
     listener, clock = Listener("mira", Catalogue(2026), 2026, True), Clock(NOW, speed=0)
-    faults = Faults(WORLD_FAULTS, clock, ("mira",))
+    faults = Faults((*WORLD_FAULTS, *RECORD_FAULTS), clock, ("mira",))
     plays = set(listener.newest(NOW, 1000))
     faults.on("late_arrivals", hours=720, share=share)
     seen = plays & set(newest(listener, NOW, 1000, faults))

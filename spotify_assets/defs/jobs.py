@@ -12,6 +12,7 @@ from_spotify = dg.AssetSelection.assets(recently_played)
 models = dg.AssetSelection.assets(dbt_models)
 of_the_day = (
     dg.AssetSelection.tag("daily", "")
+    | dg.AssetSelection.groups("custom")  # the user's own models
     | checks_of_the_day()
     | dg.AssetSelection.checks(sources_agree)
 )

@@ -112,10 +112,16 @@ def no_news(warehouse: Warehouse, zone: str) -> str:
 
 @cache
 def models(*, of_a_refresh_only: bool = False) -> frozenset[str]:
-    """The names of all dbt models: those of their files. A folder holds those of the day."""
-    files = (CHECKOUT / "dbt_project" / "models").rglob("[!.]*.sql")
+    """The names of all dbt models: those of their files. A folder holds those of the day.
+
+    Not the user's own, in `custom`: one that fails would otherwise count as work to do for ever.
+    """
+    folder = CHECKOUT / "dbt_project" / "models"
     return frozenset(
-        path.stem for path in files if path.parent.name != "daily" or not of_a_refresh_only
+        path.stem
+        for path in folder.rglob("[!.]*.sql")
+        if not path.is_relative_to(folder / "custom")
+        and (path.parent.name != "daily" or not of_a_refresh_only)
     )
 
 

@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,9 @@ def clone(tmp_path: Path) -> Path:
     for name in ("data", "elsewhere", "home-of-dagster"):
         (clone / name).mkdir()
         (clone / name / "spotify.db").write_bytes(b"somebody's years of listening")
+    own = clone / "dbt_project" / "models" / "custom" / "my_months.sql"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("select distinct month_start from {{ ref('dim_dates') }}")
     (clone / ".env").write_text(
         f"SPOTIFY_ASSETS_DATA={clone}/elsewhere\n"
         f"DAGSTER_HOME={clone}/home-of-dagster\n"
@@ -81,6 +86,9 @@ def test_the_demo_shows_everything_and_a_second_one_finds_nothing_new(clone: Pat
     assert "Backed up to spotify-0001-" in shown
     assert "Restored it beside, compared it with the warehouse, built its models: passed" in shown
     assert "make demo-ui" in shown
+    with closing(sqlite3.connect(clone / "data" / "demo" / "spotify.db")) as connection:
+        query = "select count(*) > 1 from my_months"  # a model of the user's own
+        assert connection.execute(query).fetchone() == (1,)
     kept = contents(clone / "data" / "demo" / "spotify.db", without=())
     again = demo(clone)
     assert "No new plays since" in again

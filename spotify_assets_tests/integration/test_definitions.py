@@ -199,24 +199,56 @@ def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest
         "PYTHONPATH": str(bare_copy),
     }
 
-    def validate() -> None:
-        command = [sys.executable, "-m", "dagster", "definitions", "validate"]
+    def load(*command: str) -> str:
         done = subprocess.run(
-            command, cwd=bare_copy, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, *command],
+            cwd=bare_copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "Validation successful" in done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     manifest = bare_copy / "dbt_project" / "target" / "dagster" / "manifest.json"
-    validate()
+    assert "Validation successful" in load("-m", "dagster", "definitions", "validate")
     made = manifest.stat()
     assert json.loads(manifest.read_text())["metadata"]["project_name"] == "spotify"
     assert not (bare_copy / "data").exists()
-    validate()
+    load("-c", "import spotify_assets.definitions")
     assert (manifest.stat().st_mtime_ns, manifest.stat().st_ino) == (made.st_mtime_ns, made.st_ino)
 
     (bare_copy / "dbt_project" / "models" / "marts" / ".#fct_plays.sql").symlink_to("nowhere")
-    (bare_copy / "dbt_project" / "models" / "marts" / "fct_plays.sql").touch()
-    validate()
+    for folder, sql in OWN.items():
+        file = bare_copy / "dbt_project" / folder / "custom" / f"my_{folder}.sql"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(sql)
+    seen = json.loads(load("-c", SHOW_OWN).splitlines()[-1])
     assert manifest.stat().st_ino != made.st_ino
     assert json.loads(manifest.read_text())["metadata"]["project_name"] == "spotify"
+    assert seen == {
+        "group": "custom",
+        "checks": ["my_tests"],
+        "jobs": ["daily_refresh_job", "models_job"],
+    }
+
+
+OWN = {
+    "models": "select account_id from {{ ref('fct_plays') }}",
+    "tests": "select * from {{ ref('my_models') }} where account_id is null",
+}
+SHOW_OWN = """
+import json
+import dagster as dg
+from spotify_assets.definitions import defs
+own = dg.AssetKey("my_models")
+graph = defs.resolve_asset_graph()
+jobs = ("refresh_job", "daily_refresh_job", "models_job")
+assets = {job: defs.resolve_job_def(job).asset_layer.selected_asset_keys for job in jobs}
+print(json.dumps({
+    "group": graph.get(own).group_name,
+    "checks": [key.name for key in graph.get(own).check_keys],
+    "jobs": [job for job in jobs if own in assets[job]],
+}))
+"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,6 +187,17 @@ def modelled(engine: Engine, load_id: int, without: str | None = None) -> None:
 
 def test_the_models_are_those_of_the_dbt_project() -> None:
     assert {"stg_recently_played", "fct_plays"} <= pending.models()
+
+
+def test_a_model_of_the_user_is_no_work_that_a_refresh_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ("marts/daily/mart_top_tracks.sql", "custom/mine.sql", "custom/daily/other.sql"):
+        path = tmp_path / "dbt_project" / "models" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(pending, "CHECKOUT", tmp_path)
+    assert pending.models.__wrapped__() == {"mart_top_tracks"}
 
 
 @pytest.mark.parametrize("from_spotify", [None, True])

@@ -65,8 +65,9 @@ class Settings:
         """Read the settings.
 
         Raises:
-            SettingsError: an address that is neither https nor plain http on the loopback, no
-                such time zone, a number that is none, or a command without its end.
+            SettingsError: an address that is neither https nor plain http on the loopback, a data
+                folder that Dagster cannot use, no such time zone, a number that is none, or a
+                command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 
@@ -84,7 +85,7 @@ class Settings:
                 "SPOTIFY_ACCOUNTS_URL",
                 value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com"),
             ),
-            data=_folder(value("SPOTIFY_ASSETS_DATA", "data")),
+            data=_data_folder(value("SPOTIFY_ASSETS_DATA", "data")),
             timezone=_zone(value("SPOTIFY_TIMEZONE")),
             dagster_home=_folder(value("DAGSTER_HOME", "dagster_home")),
             keep_pages_days=_days(
@@ -192,6 +193,23 @@ def _folder(text: str) -> Path:
         return (CHECKOUT / Path(text).expanduser()).absolute()
     except RuntimeError:
         raise SettingsError(f"{text!r} begins with the home of nobody here.") from None
+
+
+# Dagster puts the path of its databases into a URL as it is, and SQLAlchemy reads that URL: there a
+# question mark ends the path, and %41 is an A. Files would land outside of the data folder.
+_CHANGES_IN_A_URL = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+
+
+def _data_folder(text: str) -> Path:
+    folder = _folder(text)
+    changed = _CHANGES_IN_A_URL.search(str(folder))
+    if changed:
+        raise SettingsError(
+            f"The data folder {str(folder)!r} has {changed[0]!r} in its path, with which Dagster "
+            "would write elsewhere. Rename that folder, or set SPOTIFY_ASSETS_DATA to a path "
+            "without question marks and without % before two hexadecimal digits."
+        )
+    return folder
 
 
 def is_loopback(address: str) -> bool:

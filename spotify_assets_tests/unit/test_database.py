@@ -169,3 +169,20 @@ def test_ctrl_c_while_a_connection_closes_ends_the_work_and_prints_nothing(
     with pytest.raises(KeyboardInterrupt):
         count(path)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "name", ["a?b", "a%41", "a%20b", "a#b&c", "it's", '"x"', "ünï 日本", "[x]*", "; drop", "a\nb"]
+)
+def test_a_database_is_found_again_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    path, copied = folder / "spotify.db", folder / "copied.db"
+    with database.writer(path).begin() as connection:
+        connection.exec_driver_sql("create table plays as select 1 as play")
+    database.copy(path, copied)
+    database.publish(copied, path)
+    with database.reader(path).begin() as connection:
+        assert connection.exec_driver_sql("select play from plays").scalar_one() == 1
+    assert database.fault(path) is None
+    assert list(tmp_path.iterdir()) == [folder]

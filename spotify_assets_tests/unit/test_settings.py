@@ -8,6 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from dagster._core.storage.sqlite import create_db_conn_string
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
 
 from spotify_assets.settings import CHECKOUT, KeepBackups, Settings, SettingsError
 
@@ -90,6 +94,27 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert Settings.load({"SPOTIFY_ASSETS_DATA": "~/plays"}, env_file=None).data == (
         tmp_path / "plays"
     )
+
+
+# Pieces of paths: what means something in a URL, to a shell, in SQL, to glob or in a .env.
+PIECES = ["a", "A", "4", "1", "%", "?", "#", "&", " ", "+", "'", '"', ";", ":", "@", "=", "[", "*"]
+PIECES += ["$", "\\", "~", "ü", "日", "e\u0301", "\n", "%41", "%20", "%zz", "%2F", "{{"]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join))
+def test_a_data_folder_is_refused_exactly_where_dagster_would_write_elsewhere(name: str) -> None:
+    path = f"/plays/of {name}x"
+    # As Dagster makes its address of it.
+    (_, _, found) = create_db_conn_string(path, "runs").partition("sqlite:///")
+    in_place = make_url(f"sqlite:///{found}").database == f"{path}/runs.db"
+    try:
+        Settings.load({"SPOTIFY_ASSETS_DATA": path}, env_file=None)
+    except SettingsError as error:
+        assert not in_place
+        assert "Rename that folder, or set SPOTIFY_ASSETS_DATA to a path" in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert in_place
 
 
 def test_all_that_is_kept_lies_in_the_data_folder(tmp_path: Path) -> None:

@@ -473,6 +473,42 @@ def listens_to_talk(listener: Listener, day: int) -> None:
             listener.lists(listener.some_time(), talk.listed(end))
 
 
+def is_named_in_many_ways(listener: Listener, day: int) -> None:
+    """Tracks that the API and exports name otherwise, before and after each other, here and there.
+
+    All listeners share these tracks, artists and albums.
+    """
+    rng = listener.rng
+    for _ in range(rng.randint(6, 12)):
+        number = rng.randint(1, 6)
+        uri = f"spotify:track:named-{number}"
+        end = day + rng.randint(0, 3 * DAY)
+        names: Row = {
+            "master_metadata_track_name": rng.choice((f"Song {number}", "Song", None)),
+            "master_metadata_album_artist_name": rng.choice(
+                ("Ada", "Bea", "Various Artists", "Blandade Artister", None)
+            ),
+            "master_metadata_album_album_name": rng.choice(("One", "Two", None)),
+            "spotify_track_uri": rng.choice((uri, uri, None)),
+        }
+        track = listener.track(uri=uri)
+        if rng.random() < 0.6:
+            row = track.told(end, rng.randint(1, 200) * SECOND, **names)
+            listener.tells(listener.some_time(), row)
+        if rng.random() < 0.5:
+            artist: Row = {"name": rng.choice(("Ada", "Bea", "Cleo", ""))}
+            if rng.random() < 0.8:
+                artist["uri"] = f"spotify:artist:{rng.randint(1, 3)}"
+            album: Row = {
+                "name": rng.choice(("One", "Two", "")),
+                "artists": [{"name": rng.choice(("Ada", "Various Artists"))}],
+            }
+            if rng.random() < 0.8:
+                album["uri"] = f"spotify:album:{rng.randint(1, 3)}"
+            item = track.listed(end, artists=[artist], album=album, name=f"Song {number}")
+            listener.lists(listener.some_time(), item)
+
+
 SCENES: tuple[Callable[[Listener, int], None], ...] = (
     ticks_over_midnight,
     is_told_of_days_later,
@@ -487,6 +523,7 @@ SCENES: tuple[Callable[[Listener, int], None], ...] = (
     is_shorter_than_it_seemed,
     is_written_down_twice,
     listens_to_talk,
+    is_named_in_many_ways,
 )
 
 

@@ -128,7 +128,14 @@ TOLD_OF_JONAS = [
 # Of a download that begins a year before.
 TOLD_OF_JONAS_LATER = [
     told("2025-03-28T16:00:00Z", DELTA_AGAIN, 200_000),
-    told("2025-03-28T16:34:00Z", BETA, 240_000),  # it began 30 min after the end before
+    # It began 30 min after the end before. An export names the album's artist.
+    told(
+        "2025-03-28T16:34:00Z",
+        BETA,
+        240_000,
+        master_metadata_album_artist_name="Various Artists",
+        master_metadata_album_album_name="Hits",
+    ),
     told("2025-03-29T16:00:00Z", ALPHA, 180_000),
     told_of_episode("2025-03-29T16:40:01Z", *TALK, 600_000),  # 30 min and 1 s after
     told_of_episode("2025-03-29T16:45:01Z", *TALK, 300_000),  # the rest
@@ -171,7 +178,7 @@ def page(account_id: str, listed: list[tuple[str, tuple[Any, ...]]]) -> Load:
                 "name": title,
                 "duration_ms": seconds * 1_000,
                 "external_ids": {"isrc": isrc},
-                "artists": [{"name": artist}],
+                "artists": [{"name": artist, "uri": f"spotify:artist:{artist}"}],
                 "disc_number": 1,
                 "track_number": number,
                 "album": {

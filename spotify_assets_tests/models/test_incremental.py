@@ -1,4 +1,4 @@
-"""Built portion by portion, the fact and the daily aggregate are what they are when built at once.
+"""Built portion by portion, the incremental models are what they are when built at once.
 
 After each portion they equal an oracle in Python, row for row, and at the end what a full refresh
 makes of the same rows, type for type. What was deleted or inserted lies in the days of the rows
@@ -32,7 +32,7 @@ from spotify_assets.warehouse.tables import (
 )
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import BEGIN, END, fix_zones, set_zone
-from spotify_assets_tests.models import oracle
+from spotify_assets_tests.models import oracle, oracle_names
 from spotify_assets_tests.models.arrivals import PORTIONS, Arrival, again, random_arrivals
 from spotify_assets_tests.models.building import dbt_run
 from spotify_assets_tests.models.histories import HOUR
@@ -41,7 +41,14 @@ from spotify_assets_tests.support import user_of
 
 LISTENERS = 100
 FACT, TRACK_DAYS = "fct_plays", "fct_track_days"
-MODELS = ("--select", f"+{TRACK_DAYS}")
+NAMES, TRACKS = "int_track_names", "dim_tracks"
+MODELS = ("--select", f"+{TRACK_DAYS}", f"+{TRACKS}")
+KEYS = {
+    FACT: "account_id, play_id",
+    TRACK_DAYS: "account_id, local_date, track_key",
+    NAMES: "track_key",
+    TRACKS: "track_key",
+}
 # After this portion somebody moves, so that all is built anew.
 MOVE_AFTER = 2
 
@@ -118,17 +125,16 @@ class Models:
             return connection.execute(query).fetchall()
 
     def table(self, model: str) -> list[Row]:
-        key = "account_id, play_id" if model == FACT else "account_id, local_date, track_key"
         with closing(sqlite3.connect(self.path)) as connection:
             connection.row_factory = sqlite3.Row
-            return [*map(dict, connection.execute(f"select * from {model} order by {key}"))]
+            rows = connection.execute(f"select * from {model} order by {KEYS[model]}")
+            return [*map(dict, rows)]
 
     def types(self, model: str) -> list[tuple[Any, ...]]:
         """Declared types of the columns, and of each row the types of its values."""
         declared = self.rows(f"select name, type from pragma_table_info('{model}')")
-        key = "play_id" if model == FACT else "account_id, local_date, track_key"
         types = ", ".join(f"typeof({name})" for name, _ in declared)
-        return [*declared, *self.rows(f"select {types} from {model} order by {key}")]
+        return [*declared, *self.rows(f"select {types} from {model} order by {KEYS[model]}")]
 
     def seen(self) -> int:
         """The newest load that the fact has seen; -1 where all is to be built anew."""
@@ -223,12 +229,13 @@ def assert_as_the_oracle_says(models: Models, raw: Raw, when: str) -> None:
             wrong.subtract(map(repr, rows))
             lines = [f"{'+' if n > 0 else '-'} {row}" for row, n in wrong.items() if n]
             assert not lines, "\n".join([f"{model} of {account_id} {when}:", *lines])
+    assert models.table(TRACKS) == oracle_names.tracks(raw), when
 
 
 def assert_as_built_at_once(models: Models, other: Settings) -> None:
     full = models.copy(other)
     dbt_run(other, "--full-refresh", *MODELS)
-    for model in (FACT, TRACK_DAYS):
+    for model in KEYS:
         assert models.table(model) == full.table(model)
         assert models.types(model) == full.types(model)
 

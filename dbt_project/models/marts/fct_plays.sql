@@ -63,6 +63,7 @@ exported as (
         api_plays.played_at as api_played_at,
         api_plays.row_key as api_row_key,
         export_plays.row_key as export_row_key,
+        export_plays.reason_end,
         substr(coalesce(api_plays.row_key, export_plays.row_key), 1, 20) as play_id,
         coalesce(export_plays.track_uri, api_plays.track_uri) as track_uri,
         coalesce(nullif(api_plays.track_name, ''), export_plays.track_name) as track_name,
@@ -101,6 +102,7 @@ plays as (
         api_played_at,
         api_row_key,
         export_row_key,
+        reason_end,
         play_id,
         track_uri,
         track_name,
@@ -126,6 +128,7 @@ plays as (
         api_plays.played_at as api_played_at,
         api_plays.row_key as api_row_key,
         null as export_row_key,
+        null as reason_end,
         substr(api_plays.row_key, 1, 20) as play_id,
         api_plays.track_uri,
         api_plays.track_name,
@@ -238,12 +241,7 @@ select
     cast(track_uri as {{ type_string() }}) as track_uri,
     cast(content_type as {{ type_string() }}) as content_type,
     cast(
-        coalesce(
-            track_uri,
-            length(nullif(track_name, '')) || ' characters: ' || track_name
-            || ', ' || coalesce(artist_name, ''),
-            'unknown'
-        ) as {{ type_string() }}
+        {{ track_key('track_uri', 'track_name', 'artist_name') }} as {{ type_string() }}
     ) as track_key,
     cast(nullif(track_name, '') as {{ type_string() }}) as track_name,
     cast(nullif(artist_name, '') as {{ type_string() }}) as artist_name,
@@ -262,6 +260,7 @@ select
     cast(case when source = 'api' then 1 else 0 end as {{ type_int() }}) as ms_played_is_estimated,
     cast(time_is_unreliable as {{ type_int() }}) as time_is_unreliable,
     cast(skipped as {{ type_int() }}) as skipped,
+    cast(nullif(reason_end, '') as {{ type_string() }}) as reason_end,
     cast(incognito as {{ type_int() }}) as incognito,
     cast(
         case

@@ -1,7 +1,8 @@
 {#-
   Sums of a model over groups of its rows are those of the plays of the fact that belong in it, no
-  more and no less. Each column of `sums` has its part of one play. By period, plays are summed by
-  day first, which leaves less to join with four periods.
+  more and no less. Each column of `sums` has its part of one play. The condition `plays` can name
+  `artist_key` and `album_key`. By period, plays are summed by day first, which leaves less to join
+  with four periods.
 -#}
 {% test sums_agree(model, plays, by=['account_id'], sums=none) %}
 
@@ -15,6 +16,7 @@
 {%- for column, part in sums.items() %}
 {%- do parts.append('sum(' ~ part ~ ') as ' ~ column) %}
 {%- endfor %}
+{%- set has_keys = 'artist_key' in plays or 'album_key' in plays %}
 {%- set by_of_plays = ['account_id', 'local_date'] if 'period' in by else by %}
 
     with
@@ -22,9 +24,16 @@
     plays as (
 
         select
-            *,
-            cast(substr(local_date, 1, 4) as {{ type_int() }}) as year
-        from {{ ref('fct_plays') }}
+            plays.*,
+            {% if has_keys -%}
+            coalesce(tracks.artist_key, 'missing') as artist_key,
+            coalesce(tracks.album_key, 'missing') as album_key,
+            {%- endif %}
+            cast(substr(plays.local_date, 1, 4) as {{ type_int() }}) as year
+        from {{ ref('fct_plays') }} as plays
+        {% if has_keys -%}
+        left join {{ ref('dim_tracks') }} as tracks on plays.track_key = tracks.track_key
+        {%- endif %}
 
     ),
 

@@ -2,17 +2,26 @@
 
 with
 
-track_days as (
+-- Interludes are shorter than a counted play: they are heard when they were played to their end.
+plays as (
 
-    select * from {{ ref('fct_track_days') }}
-    where content_type = 'track' and track_uri is not null
+    select * from {{ ref('fct_plays') }}
+    where
+        content_type = 'track'
+        and ms_played > 0
+        and (is_counted = 1 or reason_end = 'trackdone')
 
 ),
 
-plays_of_both as (
+tracks as (
 
-    select * from {{ ref('fct_plays') }}
-    where source = 'both'
+    select * from {{ ref('dim_tracks') }}
+
+),
+
+album_names as (
+
+    select * from {{ ref('dim_albums') }}
 
 ),
 
@@ -24,7 +33,6 @@ listed as (
         track_uri,
         album_uri,
         album_name,
-        album_artist_name,
         album_type,
         album_total_tracks,
         disc_number,
@@ -34,51 +42,8 @@ listed as (
 
 ),
 
--- An export can give a play another URI than the API does: its album is the API's. Both parts of
--- the text are of one length, so that the greatest is the newest listing.
-listings as (
-
-    select
-        track_uri,
-        played_at || row_key as listing
-    from listed
-
-    union all
-
-    select
-        plays_of_both.track_uri,
-        listed.played_at || listed.row_key as listing
-    from plays_of_both
-    inner join listed on plays_of_both.api_row_key = listed.row_key
-    where plays_of_both.track_uri <> listed.track_uri
-
-),
-
-newest_listings as (
-
-    select
-        track_uri,
-        substr(max(listing), 25) as row_key
-    from listings
-    group by track_uri
-
-),
-
--- Two releases of a track on one album have one place on it.
-places as (
-
-    select
-        newest_listings.track_uri,
-        listed.album_uri,
-        coalesce(
-            listed.disc_number || '/' || listed.track_number, newest_listings.track_uri
-        ) as place
-    from newest_listings
-    inner join listed on newest_listings.row_key = listed.row_key
-
-),
-
--- What was taken down has no title any more: an older listing with one tells more.
+-- Both parts of the text are of one length, so the greatest text is the newest listing. An album
+-- that was taken down has no title: an older listing that has one says more.
 album_listings as (
 
     select
@@ -91,57 +56,120 @@ album_listings as (
 
 ),
 
+albums as (
+
+    select
+        album_listings.album_uri as album_key,
+        album_names.album_name,
+        album_names.album_artist_name,
+        listed.album_type,
+        listed.album_total_tracks as total_tracks
+    from album_listings
+    inner join listed on album_listings.row_key = listed.row_key
+    inner join album_names on album_listings.album_uri = album_names.album_key
+
+),
+
+track_listings as (
+
+    select
+        track_uri,
+        album_uri,
+        substr(max(played_at || row_key), 25) as row_key
+    from listed
+    group by track_uri, album_uri
+
+),
+
+-- Two releases of a track on one album have one place on it.
+places as (
+
+    select
+        track_listings.track_uri as track_key,
+        track_listings.album_uri as album_key,
+        listed.disc_number || '/' || listed.track_number as place
+    from track_listings
+    inner join listed on track_listings.row_key = listed.row_key
+
+),
+
+-- For tracks that the API never listed under their URI, such as a release that only an export has.
+places_by_title as (
+
+    select
+        places.album_key,
+        tracks.track_name,
+        min(places.place) as place
+    from places
+    inner join tracks on places.track_key = tracks.track_key
+    group by places.album_key, tracks.track_name
+
+),
+
 tracks_heard as (
 
     select
         account_id,
-        track_uri,
+        track_key,
         min(local_date) as first_date
-    from track_days
-    group by account_id, track_uri
+    from plays
+    group by account_id, track_key
 
 ),
 
-albums as (
+placed as (
 
     select
-        album_listings.album_uri,
-        listed.album_name,
-        listed.album_artist_name,
-        listed.album_type,
-        listed.album_total_tracks
-    from album_listings
-    inner join listed on album_listings.row_key = listed.row_key
+        tracks_heard.account_id,
+        tracks_heard.first_date,
+        tracks.album_key,
+        coalesce(
+            places.place,
+            places_by_title.place,
+            {{ name_key('tracks.track_name') }},
+            tracks.track_key
+        ) as place
+    from tracks_heard
+    inner join tracks on tracks_heard.track_key = tracks.track_key
+    left join places
+        on
+            tracks.track_key = places.track_key
+            and tracks.album_key = places.album_key
+    left join places_by_title
+        on
+            tracks.album_key = places_by_title.album_key
+            and tracks.track_name = places_by_title.track_name
 
 ),
 
 places_heard as (
 
     select
-        tracks_heard.account_id,
-        places.album_uri,
-        places.place,
-        min(tracks_heard.first_date) as first_date,
-        max(albums.album_name) as album_name,
-        max(albums.album_artist_name) as artist_name,
-        max(albums.album_type) as album_type,
-        max(albums.album_total_tracks) as total_tracks
-    from tracks_heard
-    inner join places on tracks_heard.track_uri = places.track_uri
-    inner join albums on places.album_uri = albums.album_uri
-    group by tracks_heard.account_id, places.album_uri, places.place
+        account_id,
+        album_key,
+        place,
+        min(first_date) as first_date
+    from placed
+    group by account_id, album_key, place
 
 ),
 
 numbered as (
 
     select
-        *,
+        places_heard.account_id,
+        places_heard.album_key,
+        places_heard.first_date,
+        albums.album_name,
+        albums.album_artist_name,
+        albums.album_type,
+        albums.total_tracks,
         row_number() over (
-            partition by account_id, album_uri
-            order by first_date asc, place asc
+            partition by places_heard.account_id, places_heard.album_key
+            order by places_heard.first_date asc, places_heard.place asc
         ) as tracks_so_far
     from places_heard
+    inner join albums on places_heard.album_key = albums.album_key
 
 ),
 
@@ -149,24 +177,24 @@ albums_heard as (
 
     select
         account_id,
-        album_uri,
+        album_key,
         max(album_name) as album_name,
-        max(artist_name) as artist_name,
+        max(album_artist_name) as album_artist_name,
         max(album_type) as album_type,
         max(total_tracks) as total_tracks,
         count(*) as tracks_played,
         min(first_date) as first_played_on,
         max(case when tracks_so_far = total_tracks then first_date end) as completed_on
     from numbered
-    group by account_id, album_uri
+    group by account_id, album_key
 
 )
 
 select
     account_id,
-    cast(album_uri as {{ type_string() }}) as album_uri,
+    cast(album_key as {{ type_string() }}) as album_key,
     cast(album_name as {{ type_string() }}) as album_name,
-    cast(artist_name as {{ type_string() }}) as artist_name,
+    cast(album_artist_name as {{ type_string() }}) as album_artist_name,
     cast(album_type as {{ type_string() }}) as album_type,
     cast(total_tracks as {{ type_bigint() }}) as total_tracks,
     cast(tracks_played as {{ type_bigint() }}) as tracks_played,

@@ -43,7 +43,7 @@ first_plays as (
 
 ),
 
-tracks as (
+first_days as (
 
     select
         first_plays.account_id,
@@ -60,53 +60,55 @@ tracks as (
 discoveries as (
 
     select
-        tracks.account_id,
-        tracks.track_key,
-        max(tracks.first_played_on) as first_played_on,
-        max(tracks.first_played_at) as first_played_at,
-        max(tracks.plays) as plays,
-        max(case when days.local_date = tracks.first_played_on then days.track_uri end)
-            as track_uri,
-        max(case when days.local_date = tracks.first_played_on then days.track_name end)
-            as track_name,
-        max(case when days.local_date = tracks.first_played_on then days.artist_name end)
-            as artist_name,
+        first_days.account_id,
+        first_days.track_key,
+        max(first_days.first_played_on) as first_played_on,
+        max(first_days.first_played_at) as first_played_at,
+        max(first_days.plays) as plays,
         sum(
             case
-                when days.local_date < tracks.first_played_on then 0
-                when days.local_date > tracks.last_of_28_days then 0
+                when days.local_date < first_days.first_played_on then 0
+                when days.local_date > first_days.last_of_28_days then 0
                 else days.plays
             end
         ) as plays_in_28_days
-    from tracks
+    from first_days
     inner join days_of_tracks as days
         on
-            tracks.account_id = days.account_id
-            and tracks.track_key = days.track_key
-    group by tracks.account_id, tracks.track_key
+            first_days.account_id = days.account_id
+            and first_days.track_key = days.track_key
+    group by first_days.account_id, first_days.track_key
+
+),
+
+tracks as (
+
+    select * from {{ ref('dim_tracks') }}
 
 )
 
 select
-    account_id,
-    track_key,
-    cast(track_uri as {{ type_string() }}) as track_uri,
-    cast(track_name as {{ type_string() }}) as track_name,
-    cast(artist_name as {{ type_string() }}) as artist_name,
-    cast(first_played_on as {{ type_string() }}) as first_played_on,
-    cast(first_played_at as {{ type_string() }}) as first_played_at,
+    discoveries.account_id,
+    discoveries.track_key,
+    tracks.track_uri,
+    tracks.track_name,
+    tracks.artist_key,
+    tracks.artist_name,
+    cast(discoveries.first_played_on as {{ type_string() }}) as first_played_on,
+    cast(discoveries.first_played_at as {{ type_string() }}) as first_played_at,
     cast(
         case
-            when artist_name is null then null
+            when tracks.artist_key = 'unknown' then null
             when
                 row_number() over (
-                    partition by account_id, artist_name
-                    order by first_played_at asc, track_key asc
+                    partition by discoveries.account_id, tracks.artist_key
+                    order by discoveries.first_played_at asc, discoveries.track_key asc
                 ) = 1
                 then 1
             else 0
         end as {{ type_int() }}
     ) as is_new_artist,
-    cast(plays as {{ type_bigint() }}) as plays,
-    cast(plays_in_28_days as {{ type_bigint() }}) as plays_in_28_days
+    cast(discoveries.plays as {{ type_bigint() }}) as plays,
+    cast(discoveries.plays_in_28_days as {{ type_bigint() }}) as plays_in_28_days
 from discoveries
+inner join tracks on discoveries.track_key = tracks.track_key

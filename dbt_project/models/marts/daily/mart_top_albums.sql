@@ -9,13 +9,26 @@
 
 with
 
-plays as (
+track_days as (
 
-    select * from {{ ref('fct_plays') }}
-    where
-        is_counted = 1
-        and content_type = 'track'
-        and album_name is not null and artist_name is not null
+    select * from {{ ref('fct_track_days') }}
+    where content_type = 'track'
+
+),
+
+tracks as (
+
+    select
+        track_key,
+        album_key
+    from {{ ref('dim_tracks') }}
+    where album_key <> 'unknown'
+
+),
+
+albums as (
+
+    select * from {{ ref('dim_albums') }}
 
 ),
 
@@ -25,72 +38,54 @@ periods as (
 
 ),
 
--- By day first, which leaves less to join with four periods.
-album_track_days as (
-
-    select
-        account_id,
-        local_date,
-        album_name,
-        artist_name,
-        track_key,
-        count(*) as plays,
-        sum(ms_played) as ms_played,
-        sum(case when ms_played_is_estimated = 1 then ms_played else 0 end) as ms_played_estimated,
-        min(ended_at) as first_played_at,
-        max(ended_at) as last_played_at
-    from plays
-    group by account_id, local_date, album_name, artist_name, track_key
-
-),
-
 counted as (
 
     select
-        days.account_id,
+        track_days.account_id,
         periods.period,
         periods.period_start,
-        days.album_name,
-        days.artist_name,
-        sum(days.plays) as plays,
-        count(distinct case when days.track_key <> 'unknown' then days.track_key end) as tracks,
-        sum(days.ms_played) as ms_played,
-        sum(days.ms_played_estimated) as ms_played_estimated,
-        min(days.first_played_at) as first_played_at,
-        max(days.last_played_at) as last_played_at
-    from album_track_days as days
-    inner join periods on days.local_date = periods.local_date
+        tracks.album_key,
+        sum(track_days.plays) as plays,
+        count(distinct track_days.track_key) as tracks,
+        sum(track_days.ms_played) as ms_played,
+        sum(track_days.ms_played_estimated) as ms_played_estimated,
+        min(track_days.first_played_at) as first_played_at,
+        max(track_days.last_played_at) as last_played_at
+    from track_days
+    inner join tracks on track_days.track_key = tracks.track_key
+    inner join periods on track_days.local_date = periods.local_date
     group by
-        days.account_id,
+        track_days.account_id,
         periods.period,
         periods.period_start,
-        days.album_name,
-        days.artist_name
+        tracks.album_key
 
 )
 
 select
-    account_id,
-    cast(period as {{ type_string() }}) as period,
-    cast(period_start as {{ type_string() }}) as period_start,
-    album_name,
-    artist_name,
-    cast(plays as {{ type_bigint() }}) as plays,
-    cast(tracks as {{ type_bigint() }}) as tracks,
-    cast(ms_played as {{ type_bigint() }}) as ms_played,
-    cast(ms_played_estimated as {{ type_bigint() }}) as ms_played_estimated,
-    cast(first_played_at as {{ type_string() }}) as first_played_at,
-    cast(last_played_at as {{ type_string() }}) as last_played_at,
+    counted.account_id,
+    cast(counted.period as {{ type_string() }}) as period,
+    cast(counted.period_start as {{ type_string() }}) as period_start,
+    counted.album_key,
+    albums.album_name,
+    albums.album_artist_name,
+    cast(counted.plays as {{ type_bigint() }}) as plays,
+    cast(counted.tracks as {{ type_bigint() }}) as tracks,
+    cast(counted.ms_played as {{ type_bigint() }}) as ms_played,
+    cast(counted.ms_played_estimated as {{ type_bigint() }}) as ms_played_estimated,
+    cast(counted.first_played_at as {{ type_string() }}) as first_played_at,
+    cast(counted.last_played_at as {{ type_string() }}) as last_played_at,
     cast(
         row_number() over (
-            partition by account_id, period, period_start
-            order by plays desc, ms_played desc, album_name asc, artist_name asc
+            partition by counted.account_id, counted.period, counted.period_start
+            order by counted.plays desc, counted.ms_played desc, counted.album_key asc
         ) as {{ type_bigint() }}
     ) as rank_by_plays,
     cast(
         row_number() over (
-            partition by account_id, period, period_start
-            order by ms_played desc, plays desc, album_name asc, artist_name asc
+            partition by counted.account_id, counted.period, counted.period_start
+            order by counted.ms_played desc, counted.plays desc, counted.album_key asc
         ) as {{ type_bigint() }}
     ) as rank_by_time
 from counted
+inner join albums on counted.album_key = albums.album_key

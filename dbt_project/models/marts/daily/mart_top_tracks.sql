@@ -22,8 +22,12 @@ periods as (
 
 ),
 
--- Names change over the years: those of the period's newest play are shown. One pass over windows;
--- a join back to the days takes SQLite far longer.
+tracks as (
+
+    select * from {{ ref('dim_tracks') }}
+
+),
+
 counted as (
 
     select
@@ -31,59 +35,46 @@ counted as (
         periods.period,
         periods.period_start,
         track_days.track_key,
-        track_days.track_uri,
-        track_days.track_name,
-        track_days.artist_name,
-        sum(track_days.plays) over whole_period as plays,
-        sum(track_days.ms_played) over whole_period as ms_played,
-        sum(track_days.ms_played_estimated) over whole_period as ms_played_estimated,
-        min(track_days.first_played_at) over whole_period as first_played_at,
-        max(track_days.last_played_at) over whole_period as last_played_at,
-        row_number() over (
-            partition by
-                track_days.account_id,
-                periods.period,
-                periods.period_start,
-                track_days.track_key
-            order by track_days.last_played_at desc, track_days.local_date desc
-        ) as newest_first
+        sum(track_days.plays) as plays,
+        sum(track_days.ms_played) as ms_played,
+        sum(track_days.ms_played_estimated) as ms_played_estimated,
+        min(track_days.first_played_at) as first_played_at,
+        max(track_days.last_played_at) as last_played_at
     from track_days
     inner join periods on track_days.local_date = periods.local_date
-    window
-        whole_period as (
-            partition by
-                track_days.account_id,
-                periods.period,
-                periods.period_start,
-                track_days.track_key
-        )
+    group by
+        track_days.account_id,
+        periods.period,
+        periods.period_start,
+        track_days.track_key
 
 )
 
 select
-    account_id,
-    cast(period as {{ type_string() }}) as period,
-    cast(period_start as {{ type_string() }}) as period_start,
-    track_key,
-    track_uri,
-    track_name,
-    artist_name,
-    cast(plays as {{ type_bigint() }}) as plays,
-    cast(ms_played as {{ type_bigint() }}) as ms_played,
-    cast(ms_played_estimated as {{ type_bigint() }}) as ms_played_estimated,
-    cast(first_played_at as {{ type_string() }}) as first_played_at,
-    cast(last_played_at as {{ type_string() }}) as last_played_at,
+    counted.account_id,
+    cast(counted.period as {{ type_string() }}) as period,
+    cast(counted.period_start as {{ type_string() }}) as period_start,
+    counted.track_key,
+    tracks.track_uri,
+    tracks.track_name,
+    tracks.artist_key,
+    tracks.artist_name,
+    cast(counted.plays as {{ type_bigint() }}) as plays,
+    cast(counted.ms_played as {{ type_bigint() }}) as ms_played,
+    cast(counted.ms_played_estimated as {{ type_bigint() }}) as ms_played_estimated,
+    cast(counted.first_played_at as {{ type_string() }}) as first_played_at,
+    cast(counted.last_played_at as {{ type_string() }}) as last_played_at,
     cast(
         row_number() over (
-            partition by account_id, period, period_start
-            order by plays desc, ms_played desc, track_key asc
+            partition by counted.account_id, counted.period, counted.period_start
+            order by counted.plays desc, counted.ms_played desc, counted.track_key asc
         ) as {{ type_bigint() }}
     ) as rank_by_plays,
     cast(
         row_number() over (
-            partition by account_id, period, period_start
-            order by ms_played desc, plays desc, track_key asc
+            partition by counted.account_id, counted.period, counted.period_start
+            order by counted.ms_played desc, counted.plays desc, counted.track_key asc
         ) as {{ type_bigint() }}
     ) as rank_by_time
 from counted
-where newest_first = 1
+inner join tracks on counted.track_key = tracks.track_key

@@ -111,7 +111,7 @@ artist_years as (
     select
         *,
         row_number() over (
-            partition by account_id, artist_name order by period_start asc
+            partition by account_id, artist_key order by period_start asc
         ) as nth_year
     from top_artists
 
@@ -124,6 +124,7 @@ artists as (
         period_start,
         count(*) as artists,
         sum(case when nth_year = 1 then 1 else 0 end) as new_artists,
+        max(case when rank_by_plays = 1 then artist_key end) as top_artist_key,
         max(case when rank_by_plays = 1 then artist_name end) as top_artist_name,
         max(case when rank_by_plays = 1 then plays end) as top_artist_plays
     from artist_years
@@ -198,7 +199,7 @@ select
             when years.ms_played > 0
                 then years.ms_played_estimated * 1000 / years.ms_played
         end as {{ type_int() }}
-    ) as estimated_per_thousand,
+    ) as estimated_per_1000,
     cast(years.days_with_plays as {{ type_int() }}) as days_with_plays,
     cast(years.busiest_date as {{ type_string() }}) as busiest_date,
     cast(years.busiest_date_plays as {{ type_bigint() }}) as busiest_date_plays,
@@ -207,10 +208,12 @@ select
     cast(tracks.top_track_name as {{ type_string() }}) as top_track_name,
     cast(tracks.top_track_artist_name as {{ type_string() }}) as top_track_artist_name,
     cast(tracks.top_track_plays as {{ type_bigint() }}) as top_track_plays,
+    cast(artists.top_artist_key as {{ type_string() }}) as top_artist_key,
     cast(artists.top_artist_name as {{ type_string() }}) as top_artist_name,
     cast(artists.top_artist_plays as {{ type_bigint() }}) as top_artist_plays,
+    cast(top_albums.album_key as {{ type_string() }}) as top_album_key,
     cast(top_albums.album_name as {{ type_string() }}) as top_album_name,
-    cast(top_albums.artist_name as {{ type_string() }}) as top_album_artist_name,
+    cast(top_albums.album_artist_name as {{ type_string() }}) as top_album_artist_name,
     cast(top_albums.plays as {{ type_bigint() }}) as top_album_plays,
     cast(coalesce(tracks.new_tracks, 0) as {{ type_bigint() }}) as new_tracks,
     cast(coalesce(artists.new_artists, 0) as {{ type_bigint() }}) as new_artists,

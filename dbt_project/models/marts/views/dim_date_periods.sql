@@ -33,5 +33,5 @@ union all
 select
     local_date,
     'all' as period,
-    '' as period_start
+    '2006-01-01' as period_start
 from dates

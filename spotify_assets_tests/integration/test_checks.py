@@ -4,14 +4,21 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from spotify_assets import times
-from spotify_assets.defs.ingestion.checks import recently_played_health
+from spotify_assets.defs.ingestion.checks import (
+    exported_fields,
+    played_fields,
+    recently_played_health,
+)
+from spotify_assets.defs.resources import WarehouseResource
 from spotify_assets.spotify.state import EndedLogin, State
 from spotify_assets_tests.support import User
+from spotify_assets_tests.unit.spotify.export.downloads import Home, a_row, pack
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
@@ -55,3 +62,25 @@ def test_the_check_of_logins_is_an_error_where_spotify_ended_one(present: User) 
     result = check()
     assert (result.passed, result.severity) == (False, ERROR)
     assert "spotify-assets login" in (result.description or "")
+
+
+def test_the_check_of_fields_warns_and_names_the_field_that_changed(
+    present: User, tmp_path: Path
+) -> None:
+    def check_fields() -> dg.AssetCheckResult:
+        result = exported_fields(warehouse=WarehouseResource())
+        assert isinstance(result, dg.AssetCheckResult)
+        return result
+
+    assert check_fields().passed
+    home = Home(present.settings.data)
+    rows = [a_row(number, platform={"os": "ios"}, skipped="no") for number in range(5)]
+    rows += [a_row(number, shuffle="yes" if number < 9 else False) for number in range(5, 400)]
+    home.total(pack(tmp_path / "my.zip", {"endsong_0.json": rows}))
+    result = check_fields()
+    assert (result.passed, result.severity) == (False, WARN)
+    assert "platform (5 of 400), skipped (5 of 400)" in (result.description or "")
+    assert "shuffle" not in (result.description or "")  # 4 rows may be mistakes
+    of_list = played_fields(warehouse=WarehouseResource())
+    assert isinstance(of_list, dg.AssetCheckResult)
+    assert of_list.passed

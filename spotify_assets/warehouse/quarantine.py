@@ -140,7 +140,8 @@ def dismiss(settings: Settings, quarantine_ids: Collection[int] | None, why: str
     with writing(settings.locks, "a dismissal from the quarantine"):
         bring_up_to_date(settings)
         with Warehouse(settings.warehouse_path).writer().begin() as connection:
-            found = set(connection.execute(select(rows.quarantine_id).where(chosen)).scalars())
+            query = select(rows.quarantine_id).where(chosen)
+            found: set[int] = set(connection.execute(query).scalars())
             missing = sorted(set(quarantine_ids or ()) - found)
             if missing:
                 ids = ", ".join(map(str, missing))

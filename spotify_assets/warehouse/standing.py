@@ -152,7 +152,7 @@ def _kept_up_to(newest: Contents | None, warehouse: Warehouse) -> int:
     known = tables["restores"].rows if "restores" in tables else 0
     query = select(restores.c.highest_load).order_by(restores.c.restore_id)
     since = [load_id for (load_id,) in warehouse.read(query)][known:]
-    return min([newest.highest_load, *since])
+    return int(min([newest.highest_load, *since]))
 
 
 def _is_elsewhere(settings: Settings) -> bool:

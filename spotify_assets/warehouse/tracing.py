@@ -97,15 +97,12 @@ def trace(play_id: str, warehouse: Warehouse, state: State) -> Trace | None:
         if row["row_key"] not in keys
     ]
     # All variants of a row are one play.
-    candidates = [(play["play_id"], play) for play in plays]
-    candidates += {
-        row["row_key"]: (row["row_key"][:PLAY_ID_LENGTH], None) for row in others
-    }.values()
-    if len(candidates) > 1:
-        raise AmbiguousId(start, sorted({found for found, _ in candidates}))
-    for _, play in candidates:
-        return _follow(play, others, warehouse, state)
-    return None
+    ids = {play["play_id"] for play in plays} | {row["row_key"][:PLAY_ID_LENGTH] for row in others}
+    if len(ids) > 1:
+        raise AmbiguousId(start, sorted(ids))
+    if not ids:
+        return None
+    return _follow(plays[0] if plays else None, others, warehouse, state)
 
 
 def _follow(

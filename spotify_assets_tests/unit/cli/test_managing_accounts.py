@@ -17,7 +17,7 @@ from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, State
 from spotify_assets.spotify.token_store import TokenStore
-from spotify_assets.warehouse import accounts, importing
+from spotify_assets.warehouse import accounts
 from spotify_assets.warehouse.backups.folder import backups_in
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.backups.restoring import find, restore_beside
@@ -135,7 +135,7 @@ def test_a_kill_between_the_load_and_the_account_is_mended_by_the_next_import(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(importing.State, "add_account", killed)
+        patch.setattr(State, "add_account", killed)
         run("import", "--account", "mira", download)
     assert State(settings.state_path).accounts() == []
     assert known_accounts(settings) == {"mira"}
@@ -413,8 +413,8 @@ def test_a_removal_that_was_killed_is_finished_by_the_same_command(
         raise KeyboardInterrupt
 
     where = {
-        "tokens": (accounts.TokenStore, "remove"),
-        "state": (accounts.State, "remove_account"),
+        "tokens": (TokenStore, "remove"),
+        "state": (State, "remove_account"),
         "rows": (accounts, "_remove_rows"),
     }[step]
     with monkeypatch.context() as patch:

@@ -79,8 +79,8 @@ def dismiss(
         click.echo(json.dumps({"rows_dismissed": dismissed}))
         return
     click.echo(
-        f"Dismissed {_rows(dismissed)}. They still count as quarantined, and gaps stay open.\n"
-        "To undo: spotify-assets quarantine retry"
+        f"Dismissed {_rows(dismissed)}. What was dismissed still counts as quarantined, and its "
+        "gaps stay open.\nTo undo: spotify-assets quarantine retry"
     )
 
 

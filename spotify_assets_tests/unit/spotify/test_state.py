@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from spotify_assets import times
 from spotify_assets.spotify.state import Account, Identity, State
@@ -119,10 +118,14 @@ def test_a_failed_look_is_remembered_until_the_next_good_one(state: State) -> No
     assert account(state).last_look_error is None
 
 
-def test_a_page_of_nobody_does_not_land(state: State) -> None:
-    with pytest.raises(IntegrityError):
-        state.land("nobody", BODY, None)
+def test_what_a_poll_brings_for_an_account_that_was_removed_meanwhile_is_let_go(
+    state: State,
+) -> None:
+    assert state.remove_account("mira", is_worthless=lambda _body: True)
+    assert state.land("mira", BODY, None) is None
+    state.record_failed_look("mira", "no answer")
     assert state.page_ids() == []
+    assert [account.account_id for account in state.accounts()] == ["jonas"]
 
 
 def test_page_ids_are_new_after_the_database_was_lost(path: Path, state: State) -> None:

@@ -163,8 +163,8 @@ def show_trace(found: "Trace") -> None:
     station(
         "Play (fct_plays)",
         found.play,
-        "Not in the models: built before it came, or folded into the play of the same track "
-        "that ended up to two seconds earlier.",
+        "Not in the models: they were built before it came, or it is another row of a play that "
+        "is there.",
     )
     for raw in found.raw:
         station(f"Raw row ({raw.table})", raw.row, "")

@@ -148,7 +148,7 @@ def _checked_zone(
         if zone is not None:
             check_zone(zone)
     except ValueError as error:
-        raise click.BadParameter(printable(error)) from None
+        raise click.BadParameter(printable(error), param_hint="'ZONE'") from None
     return zone
 
 
@@ -174,7 +174,7 @@ def _checked_day(
 
 @accounts.command()
 @click.argument("account", metavar="NAME")
-@click.argument("zone", metavar="ZONE", required=False, callback=_checked_zone)
+@click.argument("zone", required=False, callback=_checked_zone)
 @click.option(
     "--from",
     "day",

@@ -66,18 +66,29 @@ def show_backup(kept: "Kept") -> None:
         click.secho(f"Damaged, and left alone: {printable(damaged.fault)}", fg="red", err=True)
 
 
+def _not_empty(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> str | None:
+    if text is not None and not text.strip():  # an unset variable in a script, say
+        raise click.BadParameter(
+            "it is empty. Leave it out, or write it as in: "
+            "spotify-assets restore spotify-0042-… --to /tmp/look"
+        )
+    return text
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, callback=_not_empty)
 @click.option(
     "--to",
-    "folder",
+    "new_folder",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    callback=_not_empty,
     help="Restore beside, into a new folder, and change nothing else.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def restore(name: str | None, folder: Path | None, yes: bool, as_json: bool) -> None:
+def restore(name: str | None, new_folder: str | None, yes: bool, as_json: bool) -> None:
     """Make the databases those of a backup [the newest good one].
 
     It is checked as a whole first, the present data are kept aside, answers of Spotify's that came
@@ -93,6 +104,7 @@ def restore(name: str | None, folder: Path | None, yes: bool, as_json: bool) -> 
     from spotify_assets.warehouse.backups.folder import backups_in
 
     settings = Settings.load()
+    folder = Path(new_folder) if new_folder else None
     if as_json and folder is None and not yes:
         raise click.UsageError("--json asks nothing, so it needs --yes, or --to.")
     if not as_json:

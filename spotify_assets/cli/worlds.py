@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from spotify_assets.cli.output import working
 from spotify_assets.cli.plays import show_plays
 from spotify_assets.cli.refresh import load_definitions, show_refresh
 from spotify_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_assets.demo import World
 
 port_option = click.option(
     "--port",
@@ -102,21 +106,32 @@ def demo(ui: bool, port: int) -> None:
     from spotify_assets import demo as scene
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
     from spotify_assets.defs.refreshing import run_jobs
-    from spotify_assets.defs.serving import serve
+    from spotify_assets.defs.serving import check_port, serve
     from spotify_assets.warehouse.backups.drill import last_drill
     from spotify_assets.warehouse.warehouse import Warehouse
 
-    with scene.world(live=ui) as settings:
+    if ui:
+        check_port(port)  # before minutes of work that nobody could look at
+    with scene.world(live=ui) as world:
+        settings = world.settings
         log_file = settings.data / "refresh.log"
         with working("Two made-up listeners log in"):
             scene.log_everybody_in(settings)
-        _import_once(settings)
+        if world.is_new:
+            with working("Their plays of the last days are polled, but while the computer was off"):
+                scene.poll_the_last_days(world)
+        _import_once(world)
         with working("Their plays are collected and modelled"):
             done = bring_up_to_date(settings, log_file, load_definitions)
         click.echo("Accounts: " + ", ".join(look.account_id for look in done.looks))
         show_refresh(done, settings)
         if not done.succeeded or any(look.error for look in done.looks):
             raise click.ClickException(f"the demo's run failed. Details: {log_file}")
+        if world.is_new:
+            click.echo(
+                "On purpose, coverage and contract warn: the computer was off for a while, so a "
+                "gap is open. Spotify told a few plays without their URI; they are in quarantine."
+            )
         newest = Warehouse(settings.warehouse_path).newest_plays(3)
         click.echo()
         show_plays(newest, settings.timezone)
@@ -137,8 +152,12 @@ def demo(ui: bool, port: int) -> None:
             f"{newest[0].play_id}"
         )
         if ui:
-            click.echo(f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast.")
-            serve(settings, port, click.echo)
+            click.echo(
+                f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast and skips "
+                "the hours in which nobody listens."
+            )
+            with scene.skipping_silences(world):
+                serve(settings, port, click.echo)
         else:
             click.echo(
                 "Lineage, runs and checks, with plays arriving: make demo-ui\n"
@@ -146,7 +165,7 @@ def demo(ui: bool, port: int) -> None:
             )
 
 
-def _import_once(settings: Settings) -> None:
+def _import_once(world: "World") -> None:
     """Import a listener's export, where no demo before this one did."""
     from sqlalchemy import select
 
@@ -156,11 +175,12 @@ def _import_once(settings: Settings) -> None:
     from spotify_assets.warehouse.tables import raw_streaming_history
     from spotify_assets.warehouse.warehouse import Warehouse
 
+    settings = world.settings
     imported = select(raw_streaming_history.c.row_key).limit(1)
     warehouse = Warehouse(settings.warehouse_path)
     if warehouse.has_table(raw_streaming_history.name) and warehouse.read(imported):
         return
-    packages = find_packages([scene.export_of_mira(settings)])
+    packages = find_packages([scene.export_of_mira(world)])
     done, stopped = import_and_report(settings, scene.EXPORTED, packages)
     if stopped:
         raise stopped

@@ -17,6 +17,16 @@ QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 STOP_AGAIN_SECONDS = 3
 
 
+def check_port(port: int) -> None:
+    """Raise OSError if the port is taken, with what to do."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise OSError(
+            f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
+        ) from None
+
+
 def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
     """Run `dagster dev` on 127.0.0.1 until Ctrl-C.
 
@@ -26,12 +36,7 @@ def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
     Raises:
         OSError: the port is taken, or `dagster dev` ended by itself.
     """
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        raise OSError(
-            f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
-        ) from None
+    check_port(port)
     with open_instance(settings):  # created here, before several processes of dagster's try at once
         pass
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]

@@ -66,6 +66,9 @@ class Taste:
         self._albums = rng.sample(catalogue.albums, k=len(catalogue.albums))
         self._artists = rng.sample(catalogue.artists, k=len(catalogue.artists))
         self._tracks = rng.sample(catalogue.tracks, k=len(catalogue.tracks))
+        # Compilations come last: an export knows all their tracks as by Various Artists.
+        self._albums.sort(key=_is_compilation)
+        self._tracks.sort(key=lambda track: _is_compilation(track.album))
         self._liked = tuple(self._tracks[:120])
         self._playlists = tuple(
             (spotify_id(rng), tuple(rng.sample(self._tracks[:300], k=rng.randint(15, 60))))
@@ -167,6 +170,10 @@ class Taste:
             artist = rng.choice(self.month(day.year, day.month))
             return _favour(rng, self._albums_of[artist])
         return _favour(rng, self._albums)
+
+
+def _is_compilation(album: Album) -> bool:
+    return album.album_type == "compilation"
 
 
 def _cycle(rng: random.Random) -> _Cycle:

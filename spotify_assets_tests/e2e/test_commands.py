@@ -200,12 +200,16 @@ def test_help_shows_examples_line_by_line(refreshed_user: User) -> None:
         assert "\\b" not in refreshed_user.run(command, "--help").stdout
 
 
-def test_a_taken_port_is_one_clear_line(refreshed_user: User) -> None:
+@pytest.mark.parametrize("command", [("dev",), ("demo", "--ui")])
+def test_a_taken_port_is_one_clear_line_before_any_work(
+    command: tuple[str, ...], refreshed_user: User
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = str(listening.getsockname()[1])
-        done = refreshed_user.run("dev", "--port", port)
-    assert done.returncode == 1
+        done = refreshed_user.run(*command, "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: Port {port} is taken")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_commands_before_the_first_login_say_what_to_do(user: User) -> None:

@@ -6,8 +6,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import pytest
 
@@ -42,7 +45,8 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def demo(clone: Path) -> str:
+def demo(clone: Path) -> tuple[str, str]:
+    """Run the demo; what it prints, and what it warns of."""
     done = subprocess.run(
         [sys.executable, "-m", "spotify_assets.cli", "demo"],
         cwd=clone,
@@ -52,8 +56,7 @@ def demo(clone: Path) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def files_of(clone: Path) -> dict[str, bytes]:
@@ -68,29 +71,77 @@ def files_of(clone: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_demo_shows_everything_and_a_second_one_finds_nothing_new(clone: Path) -> None:
+class Shown:
+    """The demo's warehouse, read only."""
+
+    def __init__(self, clone: Path) -> None:
+        self._path = clone / "data" / "demo" / "spotify.db"
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute(query).fetchall()
+
+    def marts(self) -> list[str]:
+        kinds = "select name from sqlite_master where type in ('table', 'view')"
+        return [name for (name,) in self.rows(f"{kinds} and name like 'mart!_%' escape '!'")]
+
+
+def assert_that_a_person_listened(shown: Shown) -> None:
+    """Years of somebody who sleeps, works and has weekends, told by both sources."""
+    assert len(shown.marts()) >= 15
+    assert [name for name in shown.marts() if not shown.rows(f"select 1 from {name}")] == []
+    sources = dict(shown.rows("select source, count(*) from fct_plays group by source"))
+    assert sources["export"] > 20_000
+    assert sources["api"] > 100
+    assert sources["both"] > 50
+    assert shown.rows("select count(*) from quarantined_rows") > [(0,)]
+    assert shown.rows("select count(*) from mart_coverage where open_gaps > 0") > [(0,)]
+    days = shown.rows(
+        "select plays, ms_played / 3600000.0 from mart_listening_by_day where account_id = 'mira'"
+    )
+    assert len(days) > 2 * 365
+    assert 1 < median(hours for _, hours in days) < 5
+    assert max(hours for _, hours in days) < 16
+    assert 0.03 < sum(plays == 0 for plays, _ in days) / len(days) < 0.3
+    clock: dict[bool, Counter[int]] = {False: Counter(), True: Counter()}
+    for weekday, hour, plays in shown.rows(
+        "select local_weekday, local_hour, plays from mart_listening_clock"
+        " where account_id = 'mira'"
+    ):
+        clock[weekday > 5][hour] += plays
+    weekdays, weekends = clock[False], clock[True]
+    at_night = sum((weekdays + weekends)[hour] for hour in (3, 4, 5))
+    assert at_night < 0.05 * (weekdays + weekends).total()
+    assert weekdays[8] / weekdays.total() > 3 * weekends[8] / weekends.total()
+    (longest,) = shown.rows("select max(days) from mart_streaks")
+    assert 7 <= longest[0] < 365
+    assert shown.rows("select count(*) from mart_returns where days_away > 365") > [(1,)]
+
+
+def test_the_demo_shows_a_person_and_a_second_one_finds_nothing_new(clone: Path) -> None:
     before = files_of(clone)
-    shown = demo(clone)
+    shown, warned = demo(clone)
+    gaps = Counter(re.findall(r"(\w+): at most [\d,]+ plays may be lost", warned))
+    assert gaps["mira"] == 1
+    assert gaps["jonas"] <= 1  # he may have listened less
     assert "Accounts: jonas, mira" in shown
-    assert "100 read = 100 loaded + 0 duplicate + 0 quarantined + 0 ignored" in shown
     (exported,) = re.findall(
         r"^([\d,]+) read = .* 0 quarantined \+ 0 ignored$\n\nAcc", shown, re.MULTILINE
     )
-    assert int(exported.replace(",", "")) > 5_000
-    (plays,) = re.findall(r"fct_plays ([\d,]+)", shown)
-    assert int(plays.replace(",", "")) > 5_000
-    (pairs,) = re.findall(r"int_plays_matched (\d+)", shown)
-    assert 0 < int(pairs) < 50  # the export ends an hour before the last play
-    (checks,) = re.findall(r"Checks: (\d+) passed, 0 did not", shown)
-    assert int(checks) >= 65
+    assert int(exported.replace(",", "")) > 20_000
+    (passed, failed) = re.findall(r"Checks: (\d+) passed, (\d+) did not", shown)[0]
+    assert int(passed) >= 65
+    assert int(failed) == 2
+    assert "On purpose, coverage and contract warn" in shown
     assert "Backed up to spotify-0001-" in shown
     assert "Restored it beside, compared it with the warehouse, built its models: passed" in shown
     assert "make demo-ui" in shown
-    with closing(sqlite3.connect(clone / "data" / "demo" / "spotify.db")) as connection:
-        query = "select count(*) > 1 from my_months"  # a model of the user's own
-        assert connection.execute(query).fetchone() == (1,)
+    assert_that_a_person_listened(Shown(clone))
+    # A model of the user's own.
+    assert Shown(clone).rows("select count(*) > 1 from my_months") == [(1,)]
     kept = contents(clone / "data" / "demo" / "spotify.db", without=())
-    again = demo(clone)
+    again, warned = demo(clone)
+    assert warned == ""
     assert "No new plays since" in again
     assert contents(clone / "data" / "demo" / "spotify.db", without=()) == kept
     assert files_of(clone) == before

@@ -174,6 +174,16 @@ def test_dbt_tests_and_our_checks_are_asset_checks() -> None:
     assert ("raw/recently_played", "source_unique_raw_recently_played_row_key") in names
 
 
+def test_a_table_bears_the_name_by_which_people_query_it() -> None:
+    names = {
+        spec.key.path[-1]: spec.metadata.get("dagster/table_name")
+        for spec in specs()
+        if spec.key.path[-1].startswith(("fct_", "dim_", "mart_", "int_", "stg_"))
+    }
+    assert len(names) > 20
+    assert all(name == table for name, table in names.items()), names
+
+
 def test_a_run_is_one_process() -> None:
     for job in defs.get_repository_def().job_names:
         assert defs.resolve_job_def(job).executor_def.name == "in_process"

@@ -30,7 +30,11 @@ class Translator(DagsterDbtTranslator):
         """The asset of a dbt node."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = manifest["nodes"].get(unique_id)
-        return spec.replace_attributes(group_name=node["fqn"][1]) if node else spec
+        if not node:
+            return spec
+        # The table by the name that people query: dbt puts "database.main." in front of it.
+        named = {**spec.metadata, "dagster/table_name": node["alias"]}
+        return spec.replace_attributes(group_name=node["fqn"][1], metadata=named)
 
 
 class WithoutAdapter(DbtCliResource):

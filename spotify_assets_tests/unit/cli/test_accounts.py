@@ -167,3 +167,8 @@ def test_before_the_first_account_a_mistake_creates_nothing(settings: Settings) 
 def test_accounts_alone_lists_them_as_ever() -> None:
     assert "jonas" in told()
     assert [one["account_id"] for one in json.loads(told("--json"))["accounts"]] == ["jonas"]
+
+
+def test_the_usage_says_that_a_zone_may_be_left_out() -> None:
+    done = CliRunner().invoke(main, ["accounts", "timezone", "--help"])
+    assert "NAME [ZONE]\n" in done.stdout

@@ -180,7 +180,7 @@ class _Import:
             rows_read += len(rows)
             unknown |= fields.unknown_fields(rows)
             batch = to_batch(self._account_id, rows, seen)
-            self._has_extended |= batch.accepted["kind"].eq(str(Kind.EXTENDED)).any()
+            self._has_extended |= bool(batch.accepted["kind"].eq(str(Kind.EXTENDED)).any())
             yield batch
             tell(bytes_read, rows_read)
 

@@ -148,7 +148,7 @@ def reads(new_page: NewPage) -> Callable[[object], dict[str, Any]]:
 
     def read(item: object) -> dict[str, Any]:
         accepted, _ = split(flatten(new_page([item]), [item]), RecentlyPlayed)
-        (row,) = accepted.to_dict("records")
+        row = {str(name): value for name, value in accepted.iloc[0].items()}
         return row | {"unread": json.loads(row["unread"] or "{}")}
 
     return read

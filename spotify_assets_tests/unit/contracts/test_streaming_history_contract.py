@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -293,7 +294,7 @@ class Pipeline:
             assert all(isinstance(reason, str) and reason for reason in reasons)
 
 
-def stored_of(row: Row) -> tuple[Any, ...]:
+def stored_of(row: Row | pd.Series[Any]) -> tuple[Any, ...]:
     """A row of the table, in the form of `as_stored`."""
     unread = json.dumps(json.loads(row["unread"] or "{}", parse_int=float), sort_keys=True)
     return (*(row[name] for name in FIELDS), unread)
@@ -359,7 +360,7 @@ def test_a_value_of_another_type_is_null_and_kept_beside_its_column(value: Any) 
     assert [row for row in rows if is_good(row)] == [
         rows[place] for place in batch.accepted["payload"]
     ]
-    for row in batch.accepted.to_dict("records"):
+    for _, row in batch.accepted.iterrows():
         received = rows[row["payload"]]
         assert stored_of(row) == as_stored(received)
         assert (row["unread"] is None) == (unread_of(received) == {})

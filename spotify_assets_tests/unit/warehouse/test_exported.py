@@ -307,7 +307,7 @@ BROKEN = b'[{"ts"'
             [
                 {
                     AUDIO: [{"end": 300}, {"end": 4_000}],
-                    VIDEO: [{"end": 2_000, "platform": 7}, {"end": 9}],
+                    VIDEO: [{"end": 2_000, "ms_played": "7 s"}, {"end": 9}],
                 }
             ],
             id="a row of another file is in quarantine",
@@ -326,7 +326,7 @@ BROKEN = b'[{"ts"'
                     AUDIO: [
                         {"end": 300},
                         {"end": 4_000},
-                        {"end": 3 * DAY, "offline": True, "platform": 7}
+                        {"end": 3 * DAY, "offline": True, "ms_played": {}}
                         | {"offline_timestamp": int(START.timestamp()) + 1_800},
                     ]
                 }

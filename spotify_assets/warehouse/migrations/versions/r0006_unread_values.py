@@ -21,7 +21,7 @@ def _drop_not_null(table: str, *columns: str) -> None:
     the views of dbt that read it.
     """
     connection = op.get_bind()
-    version = connection.exec_driver_sql("pragma schema_version").scalar_one()
+    version: int = connection.exec_driver_sql("pragma schema_version").scalar_one()
     connection.exec_driver_sql("pragma writable_schema = on")
     for column in columns:
         done = connection.exec_driver_sql(

@@ -65,7 +65,7 @@ class Settings:
         """Read the settings.
 
         Raises:
-            SettingsError: an address that is neither https nor plain http on the loopback, a data
+            SettingsError: an address that is neither https nor plain http on the loopback, a
                 folder that Dagster cannot use, no such time zone, a number that is none, or a
                 command without its end.
         """
@@ -85,9 +85,9 @@ class Settings:
                 "SPOTIFY_ACCOUNTS_URL",
                 value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com"),
             ),
-            data=_data_folder(value("SPOTIFY_ASSETS_DATA", "data")),
+            data=_folder_for_dagster("SPOTIFY_ASSETS_DATA", value("SPOTIFY_ASSETS_DATA", "data")),
             timezone=_zone(value("SPOTIFY_TIMEZONE")),
-            dagster_home=_folder(value("DAGSTER_HOME", "dagster_home")),
+            dagster_home=_folder_for_dagster("DAGSTER_HOME", value("DAGSTER_HOME", "dagster_home")),
             keep_pages_days=_days(
                 "SPOTIFY_KEEP_PAGES_DAYS", value("SPOTIFY_KEEP_PAGES_DAYS", "35")
             ),
@@ -195,19 +195,20 @@ def _folder(text: str) -> Path:
         raise SettingsError(f"{text!r} begins with the home of nobody here.") from None
 
 
-# Dagster puts the path of its databases into a URL as it is, and SQLAlchemy reads that URL: there a
-# question mark ends the path, and %41 is an A. Files would land outside of the data folder.
-_CHANGES_IN_A_URL = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+# Dagster puts the path of its databases into a URL as it is, where a question mark ends it and
+# %41 is an A, and looks for dagster.yaml with a pattern, in which [a] is an a. Where the path means
+# something else there, Dagster writes outside of the data folder, without an error.
+_CHANGED_BY_DAGSTER = re.compile(r"[?*[]|%[0-9A-Fa-f]{2}")
 
 
-def _data_folder(text: str) -> Path:
+def _folder_for_dagster(name: str, text: str) -> Path:
     folder = _folder(text)
-    changed = _CHANGES_IN_A_URL.search(str(folder))
+    changed = _CHANGED_BY_DAGSTER.search(str(folder))
     if changed:
         raise SettingsError(
-            f"The data folder {str(folder)!r} has {changed[0]!r} in its path, with which Dagster "
-            "would write elsewhere. Rename that folder, or set SPOTIFY_ASSETS_DATA to a path "
-            "without question marks and without % before two hexadecimal digits."
+            f"{name} is the folder {str(folder)!r}. Its path has {changed[0]!r}: Dagster "
+            f"would write into other folders. Rename that folder, or set {name} to a path without "
+            "? * [ and without % before two hexadecimal digits."
         )
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import inspect
 import re
 from dataclasses import fields
@@ -101,17 +102,21 @@ PIECES = ["a", "A", "4", "1", "%", "?", "#", "&", " ", "+", "'", '"', ";", ":", 
 PIECES += ["$", "\\", "~", "ü", "日", "e\u0301", "\n", "%41", "%20", "%zz", "%2F", "{{"]
 
 
-@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join))
-def test_a_data_folder_is_refused_exactly_where_dagster_would_write_elsewhere(name: str) -> None:
+@pytest.mark.parametrize("setting", ["SPOTIFY_ASSETS_DATA", "DAGSTER_HOME"])
+@given(name=st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join))
+def test_a_folder_is_refused_exactly_where_dagster_would_write_elsewhere(
+    setting: str, name: str
+) -> None:
     path = f"/plays/of {name}x"
     # As Dagster makes its address of it.
     (_, _, found) = create_db_conn_string(path, "runs").partition("sqlite:///")
     in_place = make_url(f"sqlite:///{found}").database == f"{path}/runs.db"
+    in_place &= glob.escape(path) == path  # so it looks for dagster.yaml
     try:
-        Settings.load({"SPOTIFY_ASSETS_DATA": path}, env_file=None)
+        Settings.load({setting: path}, env_file=None)
     except SettingsError as error:
         assert not in_place
-        assert "Rename that folder, or set SPOTIFY_ASSETS_DATA to a path" in str(error)
+        assert f"Rename that folder, or set {setting} to a path" in str(error)
         assert "\n" not in str(error)
     else:
         assert in_place

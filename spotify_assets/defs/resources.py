@@ -18,7 +18,7 @@ from spotify_assets.spotify.landing import Look, look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
-from spotify_assets.warehouse.dbt_command import dbt_executable
+from spotify_assets.warehouse.dbt_command import NO_JSON, dbt_executable
 from spotify_assets.warehouse.lock import writing
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -72,4 +72,6 @@ def dbt_resource(settings: Settings) -> DbtCliResource:
     return DbtCliResource(
         project_dir=dbt_project(),
         dbt_executable=dbt_executable(),
+        # A second and 1.4 MB of each run, for what Dagster has from the events already.
+        global_config_flags=[*NO_JSON],
     )

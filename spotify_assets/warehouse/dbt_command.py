@@ -27,6 +27,7 @@ PARSED_FILE = "partial_parse.msgpack"
 
 # Commands that open no database, so they need none and no lock. `docs serve` runs until Ctrl-C.
 WITHOUT_WAREHOUSE = ("parse", "list", "ls", "deps", "clean", "init", "docs serve")
+NO_JSON = ("--no-write-json",)  # writing manifest and results takes a second
 PATH_OPTIONS = ("--project-dir", "--profiles-dir", "--state", "--defer-state", "--log-path")
 
 
@@ -129,7 +130,7 @@ def run_models(settings: Settings, *arguments: str) -> str | None:
     reuse_parsed_files(target)
     artifacts = ("--target-path", target, "--log-path", target)
     done = subprocess.run(
-        [dbt_executable(), *arguments, *artifacts, "--quiet", "--no-use-colors"],
+        [dbt_executable(), *arguments, *artifacts, *NO_JSON, "--quiet", "--no-use-colors"],
         env={**os.environ, **settings.environment()},
         cwd=PROJECT_DIR,
         stdin=subprocess.DEVNULL,

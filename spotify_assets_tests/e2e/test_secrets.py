@@ -289,7 +289,7 @@ def test_the_search_saw_all_that_there_is(witness: Witness) -> None:
         "data/dagster/history/runs.db, runs.run_body, row 1",
     ):
         assert part in places
-    for part in ("compute_logs/", "/manifest.json", "/dbt.log"):
+    for part in ("compute_logs/", "/compiled/", "/dbt.log"):
         assert any(part in place for place in places), part
     log = dict(witness.said)["the log at DEBUG"].decode()
     assert '"POST /api/token HTTP/1.1" 200' in log

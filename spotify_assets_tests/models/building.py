@@ -16,7 +16,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify.landing import look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
-from spotify_assets.warehouse.dbt_command import dbt_environment, reuse_parsed_files
+from spotify_assets.warehouse.dbt_command import NO_JSON, dbt_environment, reuse_parsed_files
 from spotify_assets.warehouse.draining import undrained_loads
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile
 from spotify_assets.warehouse.importing import to_batch
@@ -82,7 +82,7 @@ def dbt_build(settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
 
 def dbt_run(settings: Settings, *arguments: str) -> None:
     """Run models in this process: one second each time but the first, of another process five."""
-    results = dbt(settings, "run", *arguments)
+    results = dbt(settings, "run", *NO_JSON, *arguments)
     assert set(results.values()) == {"success"}, results
 
 

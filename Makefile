@@ -26,7 +26,7 @@ docs: setup ## dbt's pages on your models, in dbt_project/target/static_index.ht
 	@echo "Open dbt_project/target/static_index.html"
 
 test: setup-dev ## lint, type-check and run every test
-	@scripts/lint && $(BIN)/pytest -n auto --dist loadfile
+	@scripts/test
 
 lint: setup-dev ## lint and type-check
 	@scripts/lint

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import pickle
 import shutil
 import socket
 import sqlite3
@@ -10,13 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pytest
+from click.testing import CliRunner
+from filelock import FileLock
 
+from spotify_assets.cli import main
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox, SandboxConfig
 from spotify_assets.settings import CHECKOUT, Settings
@@ -25,6 +30,7 @@ from spotify_assets.spotify.state import State
 from spotify_assets.spotify.token_store import TokenStore
 
 COMMAND = Path(sys.executable).with_name("spotify-assets")
+T = TypeVar("T")
 PASSED_ON = ("PATH", "LANG", "TMPDIR")
 NOW = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 
@@ -56,6 +62,25 @@ def free_port() -> int:
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise AssertionError("unreachable: the ports are a cycle")
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[], T]) -> T:
+    """What `make` returns; of several processes of tests one makes it, the others wait for it.
+
+    Args:
+        tmp_path_factory: pytest's.
+        name: of what is made, for this run of pytest.
+        make: its result can be pickled, and tests only read what it leaves on the disk.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    made = folder / f"{name}.pickle"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            made.write_bytes(pickle.dumps(make()))
+    result: T = pickle.loads(made.read_bytes())
+    return result
 
 
 class User:
@@ -94,6 +119,14 @@ class User:
         stdout, stderr = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
+    def call(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run `spotify-assets` in this process, which saves its imports: 0.5 s and more.
+
+        Not for a command that starts a Dagster run: it changes the environment of its process.
+        """
+        done = CliRunner().invoke(main, arguments, env=self.environment | variables)
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
     def log_in(self, *listeners: str) -> None:
         """Log listeners of the sandbox in."""
         for listener in listeners:
@@ -104,6 +137,14 @@ class User:
                 open_browser=partial(consent, listener=listener),
                 tell=lambda _: None,
             )
+
+
+@dataclass(frozen=True)
+class FirstRefresh:
+    """The first refresh of somebody with two accounts, and its answer to a program."""
+
+    user: User
+    answer: dict[str, Any]
 
 
 def sandbox(**config: Any) -> Sandbox:

@@ -15,10 +15,11 @@ from filelock import FileLock
 
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.spotify.token_store import TokenStore
-from spotify_assets_tests.support import User, contents, need_tool, user_of
+from spotify_assets_tests.support import User, contents, made_once, need_tool, user_of
 
 SOURCE = Path(__file__).with_name("kill_at.c")
 KINDS = ("write", "sync", "rename", "unlink")  # as kill_at.c numbers them, from 1
+LISTENERS = ("mira", "jonas")
 NUMBERS = struct.Struct(f"{len(KINDS) + 2}q")
 
 # A load that was rolled back keeps neither its number nor its page's time.
@@ -41,24 +42,43 @@ class Killing:
     spotify: Sandbox
     shim: Path
     folder: Path
-    listeners: tuple[str, ...]
+    factory: pytest.TempPathFactory
 
     @cached_property
     def never_killed(self) -> tuple[dict[str, int], dict[str, Any]]:
-        """How many changes of each kind a refresh makes that nothing kills, and its tables."""
+        """How many changes of each kind a refresh makes that nothing kills, and its tables.
+
+        Every sandbox tells the same plays, so one such refresh serves all processes of tests.
+        """
+        return made_once(self.factory, "never-killed", self._never_kill)
+
+    def _never_kill(self) -> tuple[dict[str, int], dict[str, Any]]:
         user = self.user("never-killed")
         changes = self.refresh_until(user, "change", 0)
         assert changes.killed_at is None
         assert all(changes.counts[kind] > 0 for kind in KINDS)
         assert sum(changes.counts[kind] for kind in KINDS) == changes.counts["change"]
-        return changes.counts, contents(user.settings.warehouse_path, without=RUN_COLUMNS)
+        return changes.counts, self.tables(user)
+
+    def tables(self, user: User) -> dict[str, Any]:
+        """The user's rows, but for what differs between two sandboxes: their address."""
+        return {
+            name: [
+                tuple(
+                    value.replace(self.spotify.url, "") if isinstance(value, str) else value
+                    for value in row
+                )
+                for row in rows
+            ]
+            for name, rows in contents(user.settings.warehouse_path, without=RUN_COLUMNS).items()
+        }
 
     def user(self, name: str) -> User:
         """Somebody who has not refreshed yet, and whose access tokens have just ended."""
         user = user_of(self.spotify.environment(), self.folder / name)
-        user.log_in(*self.listeners)
+        user.log_in(*LISTENERS)
         store = TokenStore(user.settings.tokens)
-        for listener in self.listeners:
+        for listener in LISTENERS:
             token = store.load(listener)
             assert token is not None
             store.save(listener, replace(token, expires_at=0))
@@ -87,7 +107,7 @@ class Killing:
         done = user.run("refresh")
         assert done.returncode == 0, done.stderr
         _, tables = self.never_killed
-        assert contents(user.settings.warehouse_path, without=RUN_COLUMNS) == tables
+        assert self.tables(user) == tables
         assert set(statuses(user)) <= ENDED
         assert_that_no_lock_is_held(user)
 

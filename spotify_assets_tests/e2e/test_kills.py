@@ -9,7 +9,7 @@ from spotify_assets_tests.e2e.killing import Killing, compiled, deaths
 @pytest.fixture(scope="module")
 def killing(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Killing:
     folder = tmp_path_factory.mktemp("kills")
-    killing = Killing(still_spotify, compiled(folder), folder, listeners=("mira", "jonas"))
+    killing = Killing(still_spotify, compiled(folder), folder, tmp_path_factory)
     assert killing.never_killed  # where that fails, here is the place to say so
     return killing
 

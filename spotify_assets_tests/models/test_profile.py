@@ -18,7 +18,7 @@ def warehouse_of(environ: dict[str, str], working_directory: Path) -> Path:
     set_invocation_context(environ)
     profiles = yaml.safe_load((PROJECT / "profiles.yml").read_text("utf-8"))
     output = ProfileRenderer({}).render_data(profiles["spotify"]["outputs"]["sqlite"])
-    return (working_directory / output["schemas_and_paths"]["main"]).resolve()
+    return Path(working_directory, output["schemas_and_paths"]["main"]).resolve()
 
 
 @pytest.mark.parametrize(

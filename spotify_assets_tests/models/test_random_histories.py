@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets.warehouse.dbt_command import run_models
 from spotify_assets.warehouse.exported import STREAMING_HISTORY
 from spotify_assets.warehouse.loading import write_load
 from spotify_assets.warehouse.tables import raw_recently_played, raw_streaming_history
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.models.building import dbt_run
 from spotify_assets_tests.models.histories import History, random_history
 from spotify_assets_tests.support import user_of
 
@@ -76,8 +76,7 @@ def test_of_any_history_in_any_order_each_play_is_one_row_with_all_its_sources(
     for history in histories:
         for order in ORDERS:
             load(warehouse, history, order)
-    fault = run_models(user.settings, "run", "--select", "+fct_plays")
-    assert fault is None, fault
+    dbt_run(user.settings, "--select", "+fct_plays")
     seen: Counter[str] = Counter()
     for history in histories:
         one, other = (listened(warehouse, f"{history.seed}-{order}") for order in ORDERS)

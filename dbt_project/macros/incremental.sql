@@ -20,7 +20,7 @@
 #}
 {% macro is_of_all_days() -%}
   {% if this.identifier == 'int_touched_days' -%}
-    {{ newest_load_seen_by('fct_plays') }} < 0
+    {{ newest_load_seen_by_days() }} < 0
   {%- else -%}
     {{ are_of_all_days(parents_that_are(['table'])) }}
   {%- endif %}
@@ -64,6 +64,18 @@
         and not exists ({{ imports_after('model_watermarks.load_id') }})
     ), -1)
   {%- endif %}
+{%- endmacro %}
+
+
+{#
+  The newest load of which the touched days are not needed any more. The names of tracks are made of
+  exported plays, so where they are made anew, all days are needed.
+#}
+{% macro newest_load_seen_by_days() -%}
+  case
+    when {{ newest_load_seen_by('int_track_names') }} < 0 then -1
+    else {{ newest_load_seen_by('fct_plays') }}
+  end
 {%- endmacro %}
 
 

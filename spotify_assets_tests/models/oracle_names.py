@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from spotify_assets_tests.models.oracle import Raw, Row
+from spotify_assets_tests.models.oracle import Raw, Row, exported_plays
 
 API, EXPORT, ONLY_THE_ALBUMS_ARTIST = 3, 2, 1
 VARIOUS_ARTISTS = ("Various Artists", "Blandade Artister", "Çeşitli Sanatçılar")
@@ -86,7 +86,7 @@ def _tracks(raw: Raw) -> Iterable[Track]:
                 own = ONLY_THE_ALBUMS_ARTIST if is_none else rank
                 track.known[what].append((own, time, row_key[:20], value))
 
-    for row in _all(raw.listed):
+    for row in (row for rows in raw.listed.values() for row in rows):
         values = {
             "track": row["track_name"],
             "artist": row["artist_name"],
@@ -98,17 +98,12 @@ def _tracks(raw: Raw) -> Iterable[Track]:
         uri = row["track_uri"]
         content = "episode" if uri.startswith("spotify:episode:") else "track"
         learn(uri, uri, content, values, API, row["played_at"], row["row_key"])
-    for row in _all(raw.exported):
+    for row in (row for rows in raw.exported.values() for row in exported_plays(rows)):
         title, artist = row["track"], row["artist"]
         key = row["uri"] or name_key(title, artist or "") or UNKNOWN
         values = {"track": title, "artist": artist, "album": row["album"], "album_artist": artist}
         learn(key, row["uri"], row["content"], values, EXPORT, row["ts"], row["row_key"])
     return found.values()
-
-
-def _all(rows: dict[str, list[Row]]) -> Iterator[Row]:
-    for of_account in rows.values():
-        yield from of_account
 
 
 def _uris(found: Iterable[Track]) -> tuple[dict[Any, str], dict[Any, str], dict[Any, str]]:

@@ -54,14 +54,14 @@ LISTED_OF_MIRA = (
     ],
     [
         ("2026-03-29T01:02:00.000Z", BETA),  # a pair, over the leap
-        ("2026-03-30T08:33:18.000Z", DELTA_AGAIN),  # a pair: offline, under another URI and title
+        ("2026-03-30T08:33:18.000Z", DELTA_AGAIN),  # a pair: offline, under another URI
         ("2026-03-31T20:20:40.000Z", BETA),  # a pair with a row of the account data
         ("2026-04-10T03:58:00.000Z", ALPHA),  # it began in Berlin, at 5:55
         ("2026-04-10T04:05:00.000Z", BETA),  # it began in New York, at 0:01 of the same date
     ],
 )
-# From the last but one to the last nobody looked for 172,800 s. Two ends 1.5 s apart were seen: one
-# play in 3 s, and no more, is thought possible, so that 172,800 / 3 - 1 = 57,599 fit.
+# From the last but one to the last nobody looked for 172,800 s. Two ends 1.5 s apart are one play that
+# was listed twice, so they are no spacing: at most 172,800 / 30 - 1 = 5,759 plays fit.
 LISTED_OF_JONAS = (
     [
         ("2026-03-29T04:01:00.000Z", GAMMA),
@@ -100,13 +100,20 @@ MINE = (None, "Mine", "Me", None)
 TOLD_OF_MIRA = [
     told("2026-03-28T22:44:02Z", BETA, 240_000),
     told("2026-03-28T22:44:09Z", BETA, 7_000, reason_end="fwdbtn"),  # too short to count
-    # Half of 50 s, which Jonas's list tells, and not half.
-    told("2026-03-29T00:30:00Z", GAMMA, 26_000, reason_end="endplay"),
+    # Just long enough to count, and not; the album's track was heard twice.
+    told("2026-03-29T00:30:00Z", GAMMA, 30_000, reason_end="endplay"),
     told("2026-03-29T00:30:24Z", GAMMA, 24_000),
     told("2026-03-29T01:02:00Z", BETA, 240_000),
     told("2026-03-29T01:33:00Z", ALPHA, 180_000),  # 1:30 UTC, which is 3:30
     # Offline since 8:30 UTC, 1774859400 s after 1970, told of three days later.
-    told("2026-04-02T10:00:00Z", DELTA, 200_000, offline=True, offline_timestamp=1_774_859_400),
+    told(
+        "2026-04-02T10:00:00Z",
+        DELTA,
+        200_000,
+        offline=True,
+        offline_timestamp=1_774_859_400,
+        master_metadata_track_name="Delta again",
+    ),
     told_of_episode("2026-03-30T17:00:00Z", *TALK, 1_800_000),
 ]
 # Of the next download, which tells more.

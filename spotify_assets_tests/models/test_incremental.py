@@ -229,7 +229,9 @@ def assert_as_the_oracle_says(models: Models, raw: Raw, when: str) -> None:
             wrong.subtract(map(repr, rows))
             lines = [f"{'+' if n > 0 else '-'} {row}" for row, n in wrong.items() if n]
             assert not lines, "\n".join([f"{model} of {account_id} {when}:", *lines])
-    assert models.table(TRACKS) == oracle_names.tracks(raw), when
+    tracks = oracle_names.tracks(raw)
+    assert models.table(TRACKS) == tracks, when
+    assert {row["track_key"] for row in models.table(FACT)} <= {row["track_key"] for row in tracks}
 
 
 def assert_as_built_at_once(models: Models, other: Settings) -> None:

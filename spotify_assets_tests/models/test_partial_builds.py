@@ -15,7 +15,7 @@ from spotify_assets.warehouse.zones import set_zone
 from spotify_assets_tests.models.building import dbt, dbt_run, ingest
 from spotify_assets_tests.support import sandbox, user_of
 
-MODELS = ("--select", "+fct_track_days")
+MODELS = ("--select", "+fct_track_days", "+int_track_names")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ with recursive
 
 seen as (
 
-    select {{ newest_load_seen_by('fct_plays') }} as load_id
+    select {{ newest_load_seen_by_days() }} as load_id
 
 ),
 

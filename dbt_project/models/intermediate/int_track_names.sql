@@ -2,6 +2,7 @@
   config(
     materialized='incremental',
     unique_key='track_key',
+    pre_hook="{{ require_all_days() }}",
     indexes=[{'columns': ['track_key'], 'unique': true}],
   )
 }}
@@ -9,7 +10,7 @@
 {%- set export = [rank_of_export(), 'ts', 'row_key'] -%}
 {%- set exported_artist = [rank_of_exported_artist('artist_name'), 'ts', 'row_key'] -%}
 
--- Only rows of new loads are read, by an index. Raw rows never go away, so the best of the known
+-- Only the rows of new pages are read, by an index. Raw rows never go away, so the best of the known
 -- names and the new ones is the best of all.
 with
 
@@ -29,6 +30,9 @@ new_names as (
     from {{ ref('stg_recently_played') }}
     where load_id > {{ newest_load_seen_by('int_track_names') }}
 
+    {% if not is_incremental() %}
+    -- After an import all names are made anew, so a refresh reads no exported plays. What exports lack
+    -- of a play is put together there, names too.
     union all
 
     select
@@ -41,8 +45,8 @@ new_names as (
         {{ ranked_value('album_name', *export) }} as ranked_album_name,
         {{ ranked_value('artist_name', *export) }} as ranked_album_artist_name,
         null as ranked_album_uri
-    from {{ ref('stg_streaming_history') }}
-    where load_id > {{ newest_load_seen_by('int_track_names') }}
+    from {{ ref('int_exported_plays') }}
+    {%- endif %}
 
 ),
 

@@ -24,9 +24,17 @@ descriptions beside the models: edit those, or the words up here in the script.
 **A play** is one time that something was played, of a track, an episode or an audiobook, once
 however many sources tell of it. `fct_plays` has all of them.
 
-**A counted play**, a listen, lasted 30 s or half its track where the track's length is known. What
-the API alone lists counts too: Spotify lists nothing shorter. The marts show counted plays only,
-unless their description says otherwise.
+**A counted play**, a listen, lasted 30 s: Spotify's own rule. A play that only the API lists counts
+too, whatever its estimate, since Spotify lists nothing shorter; not where the estimate is under 1 s
+and an extended export has all plays of that time. The marts show counted plays only, unless their
+description says otherwise.
+
+**Names.** The names in `fct_plays` and `fct_track_days` are those of the source of each play. The
+marts take the best known names from `dim_tracks`, `dim_artists` and `dim_albums`: the API's before
+an export's, the newest first. An export names the artist of the album, so its "Various Artists" is
+the artist only where nothing else is known. Keys are Spotify's URIs. What has no URI has its name
+as key, such as `5 characters: Queen`. An artist or album that only exports name has the URI of the
+one artist or album of that name in the API, if there is only one.
 
 **A local day** is one on the clock that the listener had when the play began. The play belongs to
 it wholly, and to the hour and the day of the week of its start, also where it ends after midnight.

@@ -5,7 +5,7 @@ loops over all rows of all accounts, without watermarks and without what is know
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -60,8 +60,8 @@ LISTED_OF_MIRA = (
         ("2026-04-10T04:05:00.000Z", BETA),  # it began in New York, at 0:01 of the same date
     ],
 )
-# From the last but one to the last nobody looked for 172,800 s. Two ends 1.5 s apart are one play that
-# was listed twice, so they are no spacing: at most 172,800 / 30 - 1 = 5,759 plays fit.
+# From the last but one to the last nobody looked for 172,800 s. Two ends 1.5 s apart are one play
+# that was listed twice, so they are no spacing: at most 172,800 / 30 - 1 = 5,759 plays fit.
 LISTED_OF_JONAS = (
     [
         ("2026-03-29T04:01:00.000Z", GAMMA),

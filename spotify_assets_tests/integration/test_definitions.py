@@ -195,12 +195,12 @@ def bare_copy(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("target", "__pycache__", "logs")
     for name in ("spotify_assets", "dbt_project", "dagster_home"):
         shutil.copytree(CHECKOUT / name, tmp_path / "copy" / name, ignore=ignored)
-    for name in ("pyproject.toml", "workspace.yaml"):
+    for name in ("pyproject.toml", "setup.cfg", "workspace.yaml"):
         shutil.copy(CHECKOUT / name, tmp_path / "copy")
     return tmp_path / "copy"
 
 
-def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest_once(
+def test_it_loads_in_dg_and_dagster_with_nothing_but_the_code_and_makes_the_manifest_once(
     bare_copy: Path,
 ) -> None:
     environment = {
@@ -209,9 +209,10 @@ def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest
         "PYTHONPATH": str(bare_copy),
     }
 
-    def load(*command: str) -> str:
+    def run(command: str, *arguments: str) -> str:
+        executable = Path(sys.executable).with_name(command)
         done = subprocess.run(
-            [sys.executable, *command],
+            [executable, *arguments],
             cwd=bare_copy,
             env=environment,
             capture_output=True,
@@ -222,11 +223,14 @@ def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest
         return done.stdout + done.stderr
 
     manifest = bare_copy / "dbt_project" / "target" / "dagster" / "manifest.json"
-    assert "Validation successful" in load("-m", "dagster", "definitions", "validate")
+    assert "All definitions loaded successfully" in run("dg", "check", "defs")
     made = manifest.stat()
     assert json.loads(manifest.read_text())["metadata"]["project_name"] == "spotify"
     assert not (bare_copy / "data").exists()
-    load("-c", "import spotify_assets.definitions")
+
+    listed = run("dg", "list", "defs", "--json")
+    assets = json.loads(listed[listed.index("{") : listed.rindex("}") + 1])["assets"]
+    assert {asset["asset_key"] for asset in assets} == set(ASSETS)
     assert (manifest.stat().st_mtime_ns, manifest.stat().st_ino) == (made.st_mtime_ns, made.st_ino)
 
     (bare_copy / "dbt_project" / "models" / "marts" / ".#fct_plays.sql").symlink_to("nowhere")
@@ -234,7 +238,7 @@ def test_it_loads_and_validates_with_nothing_but_the_code_and_makes_the_manifest
         file = bare_copy / "dbt_project" / folder / "custom" / f"my_{folder}.sql"
         file.parent.mkdir(exist_ok=True)
         file.write_text(sql)
-    seen = json.loads(load("-c", SHOW_OWN).splitlines()[-1])
+    seen = json.loads(run("python", "-c", SHOW_OWN).splitlines()[-1])
     assert manifest.stat().st_ino != made.st_ino
     assert json.loads(manifest.read_text())["metadata"]["project_name"] == "spotify"
     assert seen == {

@@ -7,9 +7,12 @@ or fails because a credential is missing: what needs one says so when it needs i
 import os
 import re
 import shlex
-from collections.abc import Mapping
+import zoneinfo
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +21,7 @@ from dotenv import dotenv_values
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
+LOCALTIME = Path("/etc/localtime")
 
 # Spotify counts calls per developer account; 96 looks a day stay far inside what is allowed.
 LOOK_EVERY_SECONDS = 15 * 60
@@ -51,7 +55,7 @@ class Settings:
     api_url: str
     accounts_url: str
     data: Path
-    timezone: str
+    timezone: str  # an IANA name, this machine's where none is set
     dagster_home: Path
     keep_pages_days: int
     keep_runs_days: int
@@ -66,7 +70,8 @@ class Settings:
 
         Raises:
             SettingsError: an address that is neither https nor plain http on the loopback, a
-                folder that Dagster cannot use, no such time zone, a number that is none, or a
+                folder that Dagster cannot use, no such time zone, none set where the machine's
+                has no name, a number that is none, or a
                 command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
@@ -86,7 +91,7 @@ class Settings:
                 value("SPOTIFY_ACCOUNTS_URL", "https://accounts.spotify.com"),
             ),
             data=_folder_for_dagster("SPOTIFY_ASSETS_DATA", value("SPOTIFY_ASSETS_DATA", "data")),
-            timezone=_zone(value("SPOTIFY_TIMEZONE")),
+            timezone=_zone(value("SPOTIFY_TIMEZONE")) or machines_zone(),
             dagster_home=_folder_for_dagster("DAGSTER_HOME", value("DAGSTER_HOME", "dagster_home")),
             keep_pages_days=_days(
                 "SPOTIFY_KEEP_PAGES_DAYS", value("SPOTIFY_KEEP_PAGES_DAYS", "35")
@@ -239,6 +244,67 @@ def _zone(name: str) -> str:
             f"SPOTIFY_TIMEZONE is {name!r}, which is no zone of the IANA list. "
             "Write it as in Europe/Berlin, or leave it empty for this machine's."
         ) from None
+
+
+@cache
+def machines_zone() -> str:
+    """The IANA name of this machine's time zone.
+
+    A name counts only if its clock agrees with the machine's. In a container that mounts the host's
+    /etc/localtime, the image's own /etc/timezone still says UTC, and tzlocal believes it.
+
+    Raises:
+        SettingsError: no name agrees, as with TZ=XYZ-3.
+    """
+    for name in _possible_names():
+        if _is_on_the_machines_clock(name):
+            return name
+    raise SettingsError(
+        f"This machine's time zone ({datetime.now().astimezone().tzname()}) has no name in the "
+        "IANA list. Set SPOTIFY_TIMEZONE in .env, as in Europe/Berlin."
+    )
+
+
+def _possible_names() -> Iterator[str]:
+    import tzlocal
+
+    with suppress(ValueError, OSError, ZoneInfoNotFoundError):
+        yield ZoneInfo(tzlocal.get_localzone_name() or "").key
+    yield from _zones_with_rules_of(LOCALTIME)
+    yield "UTC"
+
+
+def _zones_with_rules_of(file: Path) -> list[str]:
+    """The zones whose file has the same content, those first that stand for their neighbours."""
+    with suppress(OSError):
+        rules = file.read_bytes()
+        folders = [Path(folder) for folder in zoneinfo.TZPATH if Path(folder).is_dir()]
+        zones = sorted(
+            name
+            for name in zoneinfo.available_timezones()
+            if any(_has_content(folder / name, rules) for folder in folders)
+        )
+        # Europe/Berlin, not Arctic/Longyearbyen, which is a link to it.
+        tables = [table for f in folders if (table := f / "zone1970.tab").is_file()]
+        listed = {word for table in tables for word in table.read_text("utf-8").split()}
+        return sorted(zones, key=lambda name: name not in listed)
+    return []
+
+
+def _has_content(file: Path, content: bytes) -> bool:
+    with suppress(OSError):
+        return file.stat().st_size == len(content) and file.read_bytes() == content
+    return False
+
+
+def _is_on_the_machines_clock(zone: str) -> bool:
+    """Whether the zone has the offsets of this machine's clock in every month of this year."""
+    year, clock = datetime.now(UTC).year, ZoneInfo(zone)
+    moments = [datetime(year, month, 1, 12, tzinfo=UTC) for month in range(1, 13)]
+    return all(
+        moment.astimezone().utcoffset() == moment.astimezone(clock).utcoffset()
+        for moment in moments
+    )
 
 
 def _days(name: str, text: str) -> int:

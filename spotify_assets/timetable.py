@@ -62,7 +62,7 @@ def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
         else []
     )
     look = [moment + timedelta(seconds=settings.look_every_seconds) for moment in due]
-    local = now.astimezone(ZoneInfo(settings.timezone or "UTC"))
+    local = now.astimezone(ZoneInfo(settings.timezone))
     crons = {
         "models": MODELS,
         "daily refresh": DAILY_REFRESH,
@@ -78,7 +78,7 @@ def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
 
 def daily_refresh_was_due(settings: Settings) -> str:
     """When the marts of the day were last to be brought up to date, as UTC text."""
-    local = times.now().astimezone(ZoneInfo(settings.timezone or "UTC"))
+    local = times.now().astimezone(ZoneInfo(settings.timezone))
     return times.to_text(next(CronSim(DAILY_REFRESH, local, reverse=True)))
 
 

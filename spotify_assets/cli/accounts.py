@@ -180,7 +180,7 @@ def _checked_day(
     "day",
     metavar="DATE",
     callback=_checked_day,
-    help="The first day there, YYYY-MM-DD [the whole time].",
+    help="The first day there, YYYY-MM-DD, past or future [the whole time].",
 )
 @json_option
 @click.pass_context

@@ -8,7 +8,7 @@ from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.pending import has_unmodelled_loads
 
-TIMEZONE = Settings.load().timezone or "UTC"
+TIMEZONE = Settings.load().timezone
 RUNNING = dg.DefaultScheduleStatus.RUNNING
 
 

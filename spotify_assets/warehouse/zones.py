@@ -13,10 +13,10 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-import tzlocal
 from sqlalchemy import Connection, Engine, ScalarResult, Select, delete, insert, select
 
 from spotify_assets import times
+from spotify_assets.settings import machines_zone
 from spotify_assets.warehouse.tables import (
     account_zones,
     loads,
@@ -65,7 +65,7 @@ def fix_zones(engine: Engine, zone: str) -> None:
     """Give every account that has loads and no zone this one, and each zone its offsets.
 
     Args:
-        zone: an IANA name; "" is this machine's.
+        zone: an IANA name.
     """
     with engine.begin() as connection:
         has_zone = select(account_zones.c.account_id)
@@ -75,9 +75,7 @@ def fix_zones(engine: Engine, zone: str) -> None:
         interval = {"valid_from": times.to_text(BEGIN), "valid_to": times.to_text(END)}
         for account_id in new.all():
             connection.execute(
-                insert(account_zones).values(
-                    account_id=account_id, zone=zone or _machines_zone(), **interval
-                )
+                insert(account_zones).values(account_id=account_id, zone=zone, **interval)
             )
         zones: ScalarResult[str] = connection.execute(select(account_zones.c.zone)).scalars()
         for name in set(zones):
@@ -85,7 +83,11 @@ def fix_zones(engine: Engine, zone: str) -> None:
 
 
 def set_zone(
-    engine: Engine, account_id: str, zone: str, day: date | None = None, default: str = ""
+    engine: Engine,
+    account_id: str,
+    zone: str,
+    day: date | None = None,
+    default: str | None = None,
 ) -> ZoneChange:
     """Put an account's days on the clock of a zone; for the holder of the writer lock.
 
@@ -94,14 +96,16 @@ def set_zone(
 
     Args:
         zone: a name that `check_zone` lets pass.
-        day: the first day there, one that `check_day` lets pass; None is the whole time.
-        default: the zone before that day where the account has none yet; "" is this machine's.
+        day: the first day there, past or future, one that `check_day` lets pass; None is the
+            whole time.
+        default: the zone before that day where the account has none yet; None is this
+            machine's.
     """
     mine = account_zones.c.account_id == account_id
     with engine.begin() as connection:
         stored = [Stay(**row._mapping) for row in connection.execute(_stays_of(account_id))]
         starts = {times.from_text(stay.valid_from): stay.zone for stay in stored}
-        stays = list(_stays(moved(starts or {BEGIN: default or _machines_zone()}, zone, day)))
+        stays = list(_stays(moved(starts or {BEGIN: default or machines_zone()}, zone, day)))
         has_loads = select(loads.c.load_id).where(loads.c.account_id == account_id).limit(1)
         change = ZoneChange(stays, stored, connection.execute(has_loads).first() is not None)
         if change.is_new:
@@ -255,10 +259,3 @@ def _stays(starts: Mapping[datetime, str]) -> Iterator[Stay]:
 @cache
 def _zones() -> list[str]:
     return sorted(available_timezones() - NO_ZONES)
-
-
-def _machines_zone() -> str:
-    try:
-        return ZoneInfo(tzlocal.get_localzone_name() or "UTC").key
-    except (OSError, ValueError, KeyError):  # a machine that does not say, or not in IANA's words
-        return "UTC"

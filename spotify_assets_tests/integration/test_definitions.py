@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from spotify_assets.definitions import defs
-from spotify_assets.settings import CHECKOUT
+from spotify_assets.settings import CHECKOUT, Settings
 
 ASSETS = {
     "raw/recently_played": ("raw", set[str]()),
@@ -126,6 +126,8 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
         "health_sensor",
         "run_failure_alert",
     }
+    zones = {schedule.execution_timezone for schedule in repository.schedule_defs}
+    assert zones == {Settings.load().timezone}
     assert all(
         sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in repository.sensor_defs
     )

@@ -176,6 +176,7 @@ def warehouse(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
         fix_zones(engine, "Europe/Berlin" if account_id == "mover" else account_id)
     set_zone(engine, "mover", "America/New_York", date(2026, 5, 1))
     set_zone(engine, "mover", "Europe/Berlin", date(2026, 8, 15))
+    set_zone(engine, "mover", "Asia/Tokyo", date(2059, 12, 31))  # a plan moves no play
     fault = run_models(settings, "run", "--select", "+fct_plays")
     assert fault is None, fault
     return warehouse

@@ -5,16 +5,27 @@ from __future__ import annotations
 import glob
 import inspect
 import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import tzlocal.unix
 from dagster._core.storage.sqlite import create_db_conn_string
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from spotify_assets.settings import CHECKOUT, KeepBackups, Settings, SettingsError
+import spotify_assets.settings
+from spotify_assets.settings import (
+    CHECKOUT,
+    KeepBackups,
+    Settings,
+    SettingsError,
+    machines_zone,
+)
 
 # Every name differs from its default and from what the hostile `.env` below says.
 EVERYTHING = {
@@ -44,7 +55,8 @@ def test_without_any_setting_spotify_itself_is_meant() -> None:
     assert settings.api_url == "https://api.spotify.com/v1"
     assert settings.accounts_url == "https://accounts.spotify.com"
     assert settings.redirect_uri == "http://127.0.0.1:8765/callback"
-    assert settings.client_id == settings.client_secret == settings.timezone == ""
+    assert settings.client_id == settings.client_secret == ""
+    assert settings.timezone == machines_zone()
     assert settings.data == CHECKOUT / "data"
     assert settings.dagster_home == CHECKOUT / "dagster_home"
 
@@ -178,6 +190,79 @@ def test_https_and_the_loopback_are_accepted_without_a_slash_at_the_end(
 def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
     with pytest.raises(SettingsError, match="SPOTIFY_TIMEZONE"):
         Settings.load({"SPOTIFY_TIMEZONE": zone}, env_file=None)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Set this machine's zone: by TZ, and by what tzlocal and /etc/localtime say of it."""
+
+    def zone(tz: str, named: str | None = None, localtime: str | None = None) -> None:
+        monkeypatch.setenv("TZ", tz)
+        time.tzset()
+        monkeypatch.setattr(tzlocal.unix, "_cache_tz_name", None)
+        if named is not None:
+            monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: named or None)
+        copy = tmp_path / "localtime"
+        if localtime is not None:
+            shutil.copy(Path("/usr/share/zoneinfo", localtime), copy)
+        monkeypatch.setattr(spotify_assets.settings, "LOCALTIME", copy)
+        machines_zone.cache_clear()
+
+    yield zone
+    monkeypatch.undo()
+    time.tzset()
+    machines_zone.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "tz",
+    [
+        "Europe/Berlin",
+        ":Europe/Berlin",
+        "/usr/share/zoneinfo/Europe/Berlin",
+        ":/usr/share/zoneinfo/Europe/Berlin",
+    ],
+)
+def test_without_a_zone_that_of_the_environment_is_meant(
+    tz: str, machine: Callable[..., None]
+) -> None:
+    machine(tz)
+    for settings in (
+        Settings.load({}, env_file=None),
+        Settings.load({"SPOTIFY_TIMEZONE": " "}, env_file=None),
+    ):
+        assert settings.timezone == "Europe/Berlin"
+        assert settings.environment()["SPOTIFY_TIMEZONE"] == "Europe/Berlin"
+    assert Settings.load({"SPOTIFY_TIMEZONE": "Asia/Tokyo"}, env_file=None).timezone == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    ("named", "localtime", "zone"),
+    [
+        # A container with the host's /etc/localtime: the image's /etc/timezone says UTC.
+        ("Etc/UTC", "Europe/Berlin", "Europe/Berlin"),
+        ("Nowhere/At-all", "Europe/Berlin", "Europe/Berlin"),
+        ("", "Europe/Berlin", "Europe/Berlin"),
+        # It names a zone, and its clock agrees.
+        ("Europe/Vienna", "Europe/Berlin", "Europe/Vienna"),
+    ],
+)
+def test_a_name_counts_only_where_its_clock_is_the_machines(
+    named: str, localtime: str, zone: str, machine: Callable[..., None]
+) -> None:
+    machine("CET-1CEST,M3.5.0,M10.5.0/3", named, localtime)
+    assert machines_zone() == zone
+
+
+def test_a_machine_that_says_nothing_is_in_utc_only_if_its_clock_is(
+    machine: Callable[..., None],
+) -> None:
+    machine("UTC0", named="")
+    assert machines_zone() == "UTC"
+    machine("XYZ-3", named="")
+    with pytest.raises(SettingsError, match=r"\(XYZ\) has no name .* Set SPOTIFY_TIMEZONE"):
+        Settings.load({}, env_file=None)
+    assert Settings.load({"SPOTIFY_TIMEZONE": "Asia/Tokyo"}, env_file=None).timezone == "Asia/Tokyo"
 
 
 @pytest.mark.parametrize("name", ["SPOTIFY_KEEP_PAGES_DAYS", "SPOTIFY_KEEP_RUNS_DAYS"])

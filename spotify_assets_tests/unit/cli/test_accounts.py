@@ -63,6 +63,12 @@ def test_a_move_is_shown_since_when_and_says_what_comes_next() -> None:
     ]
 
 
+@pytest.mark.usefixtures("mira")
+def test_a_move_can_be_entered_before_it_happens() -> None:
+    shown = told("timezone", "mira", "Asia/Kolkata", "--from", "2059-12-31").splitlines()
+    assert " 2059-12-31 00:00 IST  Asia/Kolkata  " in shown
+
+
 @pytest.mark.usefixtures("mira", "jonas")
 def test_without_a_zone_it_shows_what_was_said_and_changes_nothing(warehouse: Warehouse) -> None:
     shown = told("timezone", "mira", "Asia/Kolkata", "--from", "2026-05-01").splitlines()[:3]

@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import tzlocal
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -117,27 +116,10 @@ def test_offsets_follow_an_update_of_the_zones_data(
     fix_zones(engine, "Asia/Kolkata")
     with engine.begin() as connection:
         connection.execute(zone_offsets.update().values(offset_seconds=0))
-    fix_zones(engine, "")
+    fix_zones(engine, "Asia/Tokyo")
     assert [tuple(row) for row in warehouse.read(select(zone_offsets))] == [
         ("Asia/Kolkata", times.to_text(BEGIN), times.to_text(END), 19_800)
     ]
-
-
-@pytest.mark.parametrize(
-    ("named", "zone"), [("Asia/Tokyo", "Asia/Tokyo"), (None, "UTC"), ("Nowhere/At-all", "UTC")]
-)
-def test_without_a_setting_it_is_the_machines_zone_as_far_as_that_is_one(
-    named: str | None,
-    zone: str,
-    warehouse: Warehouse,
-    items: list[Any],
-    new_load: Callable[..., Load],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(tzlocal, "get_localzone_name", lambda: named)
-    write_load(warehouse.writer(), raw_recently_played, new_load(items))
-    fix_zones(warehouse.writer(), "")
-    assert zones_of(warehouse) == {"mira": zone}
 
 
 MOVES = st.tuples(
@@ -285,6 +267,21 @@ def test_models_are_built_anew_if_and_only_if_the_days_of_plays_changed(
         assert not set_zone(engine, "mira", "Asia/Kolkata", date(2026, 5, 1)).is_new
         assert not are_forgotten(warehouse)
         set_zone(engine, "mira", "Europe/Berlin")
+
+
+def test_a_move_in_the_future_leaves_the_days_until_then_where_they_are(
+    warehouse: Warehouse, items: list[Any], new_load: Callable[..., Load]
+) -> None:
+    engine = warehouse.writer()
+    write_load(engine, raw_recently_played, new_load(items))
+    fix_zones(engine, "Europe/Berlin")
+    day = times.now().date() + timedelta(days=90)
+    set_zone(engine, "mira", "Asia/Tokyo", day)
+    leaving = times.to_text(first_moment(day, "Asia/Tokyo"))
+    assert stays_of(warehouse) == [
+        Stay("Europe/Berlin", BEGIN_TEXT, leaving),
+        Stay("Asia/Tokyo", leaving, END_TEXT),
+    ]
 
 
 def test_a_zone_can_be_given_before_the_first_load_which_then_keeps_it(

@@ -183,6 +183,8 @@ def _with_uri_or_names(extended: list[list[Row]]) -> Iterator[Row]:
             return False
         if any(row[n] and other[n] and row[n] != other[n] for n in names[:3]):
             return False
+        if row["content"] != other["content"] and filled(row) and filled(other):
+            return False
         order = (-filled(other), other["row_key"]) < (-filled(row), row["row_key"])
         return other["uri"] is not None or order
 
@@ -221,9 +223,10 @@ def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _what(row: Row) -> tuple[str, ...]:
+    """What a row and another of it may be one play of."""
     track = row["track"] if row["uri"] is None or row["content"] == "audiobook" else None
     artist, album = (row["artist"], row["album"]) if row["uri"] is None else (None, None)
-    return row["uri"] or "", track or "", artist or "", album or ""
+    return row["content"], row["uri"] or "", track or "", artist or "", album or ""
 
 
 def _not_told_better(

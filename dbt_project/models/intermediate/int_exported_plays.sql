@@ -26,6 +26,7 @@
 {%- set all_names = names + ['title_in_both', 'artist_in_both'] -%}
 {%- set same_track = [
     'account_id',
+    'content_type',
     'track_uri',
     "case when track_uri is null or content_type = 'audiobook' then coalesce(track_name, '') end",
     "case when track_uri is null then coalesce(artist_name, '') end",
@@ -152,6 +153,7 @@ without_uri as (
     select
         account_id,
         row_key,
+        content_type,
         ts,
         ms_played,
         {{ all_names | join(',\n        ') }},
@@ -185,6 +187,11 @@ same_second as (
         and without_uri.ms_played = others.ms_played
         and without_uri.row_key <> others.row_key
         and others.kind = 'extended'
+        and (
+            without_uri.content_type = others.content_type
+            or without_uri.filled_names = 0
+            or {{ filled_columns(names, 'others') }} = 0
+        )
         {%- for name in names %}
         and (
             without_uri.{{ name }} = others.{{ name }}
@@ -288,51 +295,53 @@ told_once as (
 
 ),
 
--- What the account data tells to the minute, the extended history tells better. Each row of the one
--- yields to a row of the other, the longest first.
-yielding_0 as (
-
-    select
-        account_id,
-        row_key,
-        title_in_both,
-        artist_in_both,
-        ms_played,
-        ts_ms / 60000 as ended_in
-    from best
-    where kind <> 'extended'
-
-),
-
 late_enough as (
 
     select
         *,
         ts_ms / 60000 as ended_in
     from told_once
-    where ts_ms / 60000 >= (select min(yielding_0.ended_in) - 1 from yielding_0)
+    where
+        ts_ms / 60000 >= (select min(best.ts_ms) / 60000 - 1 from best where best.kind <> 'extended')
 
 ),
 
--- Under whatever names a download tells it.
-extended_0 as (
+-- What the account data tells to the minute, the extended history tells better. Each row of the one
+-- yields to a row of the other, the longest first; under whatever names a download tells it.
+taken_0 as (
 
     select
+        1 as is_account_data,
         account_id,
         row_key,
         title_in_both,
         artist_in_both,
         ms_played,
-        ended_in
+        ts_ms / 60000 as ended_in,
+        0 as is_taken
+    from best
+    where kind <> 'extended'
+    union
+    select
+        0 as is_account_data,
+        account_id,
+        row_key,
+        title_in_both,
+        artist_in_both,
+        ms_played,
+        ended_in,
+        0 as is_taken
     from late_enough
     union
     select
+        0 as is_account_data,
         late_enough.account_id,
         late_enough.row_key,
         variants.title_in_both,
         variants.artist_in_both,
         late_enough.ms_played,
-        late_enough.ended_in
+        late_enough.ended_in,
+        0 as is_taken
     from late_enough
     inner join variants
         on
@@ -342,67 +351,49 @@ extended_0 as (
 ),
 
 {%- for columns, minutes in yields %}
-{%- set before, after = loop.index0, loop.index %}
+{%- set together = ['account_id', 'ended_in + is_account_data * ' ~ minutes] + columns %}
 
-ranked_yielding_{{ after }} as (
-
-    select
-        *,
-        row_number() over (
-            partition by account_id, ended_in, {{ columns | join(', ') }}
-            order by ms_played desc, row_key asc
-        ) as nth
-    from yielding_{{ before }}
-
-),
-
-ranked_extended_{{ after }} as (
+ranked_{{ loop.index }} as (
 
     select
         *,
-        row_number() over (
-            partition by account_id, ended_in, {{ columns | join(', ') }}
+        dense_rank() over (
+            partition by is_account_data, {{ together | join(', ') }}
             order by ms_played desc, row_key asc
         ) as nth
-    from (
-        select distinct
-            {{ (['account_id', 'row_key', 'ended_in', 'ms_played'] + columns) | unique | join(', ') }}
-        from extended_{{ before }}
-    ) as told
+    from taken_{{ loop.index0 }}
+    where is_taken = 0
 
 ),
 
-yielded_{{ after }} as (
+counted_{{ loop.index }} as (
 
     select
-        ranked_yielding_{{ after }}.row_key,
-        ranked_extended_{{ after }}.row_key as extended_row_key
-    from ranked_yielding_{{ after }}
-    inner join ranked_extended_{{ after }}
-        on
-            ranked_yielding_{{ after }}.account_id = ranked_extended_{{ after }}.account_id
-            and ranked_yielding_{{ after }}.ended_in + {{ minutes }} = ranked_extended_{{ after }}.ended_in
-            {%- for column in columns %}
-            and ranked_yielding_{{ after }}.{{ column }} = ranked_extended_{{ after }}.{{ column }}
-            {%- endfor %}
-            and ranked_yielding_{{ after }}.nth = ranked_extended_{{ after }}.nth
+        *,
+        max(case when is_account_data = 0 then nth else 0 end) over (
+            partition by {{ together | join(', ') }}
+        ) as extended_rows,
+        max(case when is_account_data = 1 then nth else 0 end) over (
+            partition by {{ together | join(', ') }}
+        ) as account_rows
+    from ranked_{{ loop.index }}
 
 ),
 
-yielding_{{ after }} as (
+taken_{{ loop.index }} as (
 
-    select * from yielding_{{ before }}
-    where row_key not in (select yielded_{{ after }}.row_key from yielded_{{ after }})
-
-),
-
-extended_{{ after }} as (
-
-    select * from extended_{{ before }}
-    where
-        row_key not in (
-            select yielded_{{ after }}.extended_row_key from yielded_{{ after }}
-        )
+    select
+        is_account_data,
+        account_id,
+        row_key,
+        title_in_both,
+        artist_in_both,
+        ms_played,
+        ended_in,
+        max(case when nth <= extended_rows and nth <= account_rows then 1 else 0 end) over (
+            partition by account_id, row_key
+        ) as is_taken
+    from counted_{{ loop.index }}
 
 ),
 {%- endfor %}
@@ -435,7 +426,12 @@ plays as (
     union all
     {%- endif %}
     {%- endfor %}
-    where row_key in (select yielding_{{ yields | length }}.row_key from yielding_{{ yields | length }})
+    where
+        row_key in (
+            select taken.row_key
+            from taken_{{ yields | length }} as taken
+            where taken.is_account_data = 1 and taken.is_taken = 0
+        )
 
 )
 

@@ -171,58 +171,60 @@ same_second as (
         {%- for name in all_names %}
         without_uri.{{ name }},
         {%- endfor %}
-        others.row_key as other_row_key,
+        alike.row_key as alike_row_key,
         row_number() over (
             partition by without_uri.account_id, without_uri.row_key
             order by
-                case when others.track_uri is null then 1 else 0 end,
-                {{ filled_columns(names, 'others') }} desc,
-                others.row_key
+                case when alike.track_uri is null then 1 else 0 end,
+                {{ filled_columns(names, 'alike') }} desc,
+                alike.row_key
         ) as nth
     from without_uri
-    cross join {{ ref('stg_streaming_history') }} as others
+    cross join {{ ref('stg_streaming_history') }} as alike
     where
-        without_uri.account_id = others.account_id
-        and without_uri.ts = others.ts
-        and without_uri.ms_played = others.ms_played
-        and without_uri.row_key <> others.row_key
-        and others.kind = 'extended'
+        without_uri.account_id = alike.account_id
+        and without_uri.ts = alike.ts
+        and without_uri.ms_played = alike.ms_played
+        and without_uri.row_key <> alike.row_key
+        and alike.kind = 'extended'
         and (
-            without_uri.content_type = others.content_type
+            without_uri.content_type = alike.content_type
             or without_uri.filled_names = 0
-            or {{ filled_columns(names, 'others') }} = 0
+            or {{ filled_columns(names, 'alike') }} = 0
         )
         {%- for name in names %}
         and (
-            without_uri.{{ name }} = others.{{ name }}
+            without_uri.{{ name }} = alike.{{ name }}
             or coalesce(without_uri.{{ name }}, '') = ''
-            or coalesce(others.{{ name }}, '') = ''
+            or coalesce(alike.{{ name }}, '') = ''
         )
         {%- endfor %}
         -- Of two rows without a URI the one with fewer names yields, so that one of them stays.
         and (
-            others.track_uri is not null
-            or without_uri.filled_names < {{ filled_columns(names, 'others') }}
+            alike.track_uri is not null
+            or without_uri.filled_names < {{ filled_columns(names, 'alike') }}
             or (
-                without_uri.filled_names = {{ filled_columns(names, 'others') }}
-                and without_uri.row_key > others.row_key
+                without_uri.filled_names = {{ filled_columns(names, 'alike') }}
+                and without_uri.row_key > alike.row_key
             )
         )
 
 ),
 
 -- What they tell, the row that stays may lack.
-names_of_others as (
+their_names as (
 
     select
         account_id,
-        other_row_key as row_key,
-        {%- for name in all_names %}
-        max({{ name }}) as {{ name }}{{ ',' if not loop.last }}
+        alike_row_key as row_key,
+        {%- for name in names %}
+        max({{ name }}) as {{ name }},
         {%- endfor %}
+        max(title_in_both) as title_in_both,
+        max(artist_in_both) as artist_in_both
     from same_second
     where nth = 1
-    group by account_id, other_row_key
+    group by account_id, alike_row_key
 
 ),
 
@@ -235,7 +237,7 @@ extended as (
         best.content_type,
         best.track_uri,
         {%- for name in all_names %}
-        coalesce(nullif(best.{{ name }}, ''), names_of_others.{{ name }}, best.{{ name }})
+        coalesce(nullif(best.{{ name }}, ''), their_names.{{ name }}, best.{{ name }})
             as {{ name }},
         {%- endfor %}
         best.ts,
@@ -248,10 +250,10 @@ extended as (
         best.skipped,
         best.incognito_mode
     from best
-    left join names_of_others
+    left join their_names
         on
-            best.account_id = names_of_others.account_id
-            and best.row_key = names_of_others.row_key
+            best.account_id = their_names.account_id
+            and best.row_key = their_names.row_key
     left join same_second
         on
             best.account_id = same_second.account_id
@@ -302,7 +304,10 @@ late_enough as (
         ts_ms / 60000 as ended_in
     from told_once
     where
-        ts_ms / 60000 >= (select min(best.ts_ms) / 60000 - 1 from best where best.kind <> 'extended')
+        ts_ms / 60000 >= (
+            select min(best.ts_ms) / 60000 - 1 from best
+            where best.kind <> 'extended'
+        )
 
 ),
 

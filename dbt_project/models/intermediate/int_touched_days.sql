@@ -6,7 +6,8 @@
   estimate of the play after it.
 -#}
 {%- set seen = '(select seen.load_id from seen)' -%}
-{%- set wide_ms = var('same_play_moved_ms') -%}
+{%- set moved_ms = var('same_play_moved_ms') -%}
+{%- set look_back_ms = var('longest_look_back_ms') -%}
 
 -- SQLite materialises a CTE that is used twice and then cannot use raw's indexes, so staging is
 -- named wherever it is read.
@@ -50,7 +51,7 @@ late_plays as (
         track_uri,
         track_name,
         case
-            when ms_played > {{ var('longest_look_back_ms') }} then {{ var('longest_look_back_ms') }}
+            when ms_played > {{ look_back_ms }} then {{ look_back_ms }}
             else ms_played
         end as ms_before_end,
         case when ended_at_ms = ts_ms then player_ended_at_ms else ts_ms end as other_end_ms,
@@ -78,10 +79,10 @@ two_ends as (
             where
                 api_plays.account_id = late_plays.account_id
                 and api_plays.played_at >= {{ to_utc_text(
-                    '(late_plays.other_end_ms - late_plays.ms_before_end - ' ~ wide_ms ~ ')'
+                    '(late_plays.other_end_ms - late_plays.ms_before_end - ' ~ moved_ms ~ ')'
                 ) }}
                 and api_plays.played_at
-                <= {{ to_utc_text('(late_plays.other_end_ms + ' ~ wide_ms ~ ')') }}
+                <= {{ to_utc_text('(late_plays.other_end_ms + ' ~ moved_ms ~ ')') }}
                 and (
                     api_plays.track_uri = late_plays.track_uri
                     or api_plays.track_name = late_plays.track_name

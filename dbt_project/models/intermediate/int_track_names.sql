@@ -10,8 +10,8 @@
 {%- set export = [rank_of_export(), 'ts', 'row_key'] -%}
 {%- set exported_artist = [rank_of_exported_artist('artist_name'), 'ts', 'row_key'] -%}
 
--- Only the rows of new pages are read, by an index. Raw rows never go away, so the best of the known
--- names and the new ones is the best of all.
+-- Only the rows of new pages are read, by an index. Raw rows never go away, so the best of the
+-- known names and the new ones is the best of all.
 with
 
 new_names as (
@@ -31,8 +31,8 @@ new_names as (
     where load_id > {{ newest_load_seen_by('int_track_names') }}
 
     {% if not is_incremental() %}
-    -- After an import all names are made anew, so a refresh reads no exported plays. What exports lack
-    -- of a play is put together there, names too.
+    -- After an import all names are made anew, so a refresh reads no exported plays. What exports
+    -- lack of a play is put together there, names too.
     union all
 
     select

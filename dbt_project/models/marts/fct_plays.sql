@@ -64,13 +64,13 @@ exported as (
         api_plays.row_key as api_row_key,
         export_plays.row_key as export_row_key,
         export_plays.reason_end,
+        api_plays.duration_ms,
+        pairs.matched_by,
         substr(coalesce(api_plays.row_key, export_plays.row_key), 1, 20) as play_id,
         coalesce(export_plays.track_uri, api_plays.track_uri) as track_uri,
         coalesce(nullif(api_plays.track_name, ''), export_plays.track_name) as track_name,
         coalesce(nullif(api_plays.artist_name, ''), export_plays.artist_name) as artist_name,
         coalesce(nullif(api_plays.album_name, ''), export_plays.album_name) as album_name,
-        api_plays.duration_ms,
-        pairs.matched_by,
         case
             when export_plays.kind <> 'extended' and api_plays.row_key is not null
                 then api_plays.ended_at_ms

@@ -10,18 +10,18 @@ import spotify_assets.defs
 from spotify_assets.defs.ingestion.inbox import import_job
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.io_manager import WarehouseIOManager
-from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_job
-from spotify_assets.defs.operations.alerts import run_failure_alert
+from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_all_job, refresh_job
+from spotify_assets.defs.operations.alerts import run_failure_sensor
 from spotify_assets.defs.operations.backups import (
     backups,
     daily_backup,
-    daily_backup_schedule,
+    daily_backup_job,
     weekly_restore_drill,
-    weekly_restore_drill_schedule,
+    weekly_restore_drill_job,
 )
-from spotify_assets.defs.operations.housekeeping import housekeeping, housekeeping_schedule
+from spotify_assets.defs.operations.housekeeping import housekeeping, housekeeping_job
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource, dbt_resource
-from spotify_assets.defs.schedules import daily_refresh, models_schedule
+from spotify_assets.defs.schedules import daily_refresh, models
 from spotify_assets.defs.sensors import (
     health_sensor,
     inbox_sensor,
@@ -62,31 +62,24 @@ def build_definitions(**resources: Any) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_package_module(spotify_assets.defs),
         jobs=[
             refresh_job,
+            refresh_all_job,
             daily_refresh_job,
             models_job,
             import_job,
-            daily_backup,
-            weekly_restore_drill,
-            housekeeping,
+            daily_backup_job,
+            weekly_restore_drill_job,
+            housekeeping_job,
         ],
-        schedules=[
-            daily_refresh,
-            models_schedule,
-            daily_backup_schedule,
-            weekly_restore_drill_schedule,
-            housekeeping_schedule,
-        ],
+        schedules=[daily_refresh, models, daily_backup, weekly_restore_drill, housekeeping],
         sensors=[
             recently_played_sensor,
             models_sensor,
             inbox_sensor,
             killed_runs_sensor,
             health_sensor,
-            run_failure_alert,
+            run_failure_sensor,
         ],
         resources=keyed,
-        # DEBUG is Dagster's default: 150 lines for each run in the terminal of the UI.
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
         # One process for a run: no step outlives a killed run, and a third of the start-up.
         executor=dg.in_process_executor,
     )

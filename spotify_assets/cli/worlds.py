@@ -137,7 +137,7 @@ def demo(ui: bool, port: int) -> None:
         show_plays(newest, settings.timezone)
         with working("A backup, and the proof that it can be restored"):
             proved = run_jobs(
-                settings, log_file, load_definitions, "daily_backup", "weekly_restore_drill"
+                settings, log_file, load_definitions, "daily_backup_job", "weekly_restore_drill_job"
             )
         tried = last_drill(settings)
         if not proved or tried is None or tried.fault:

@@ -79,10 +79,12 @@ def refresh(
         is_daily = is_a_day_behind(warehouse, timetable.daily_refresh_was_due(settings))
         if not (is_daily or has_news(state, warehouse) or has_unmodelled_loads(warehouse)):
             return Refresh(looks)
-        of_all = is_daily or needs_all_models(warehouse)
-        job = "daily_refresh_job" if of_all else "refresh_job"
+        if is_daily:
+            job = "daily_refresh_job"
+        else:
+            job = "refresh_all_job" if needs_all_models(warehouse) else "refresh_job"
         with _printing_to(log_file):
-            result = _run(load_definitions(), instance, job, all_tests=is_daily)
+            result = _run(load_definitions(), instance, job)
     return Refresh(
         looks,
         run_id=result.run_id,
@@ -127,17 +129,10 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
 
 
-def _run(
-    defs: dg.Definitions, instance: dg.DagsterInstance, job: str, *, all_tests: bool
-) -> dg.ExecuteInProcessResult:
+def _run(defs: dg.Definitions, instance: dg.DagsterInstance, job: str) -> dg.ExecuteInProcessResult:
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance,
-        run_config=dg.RunConfig(
-            ops={
-                "raw__recently_played": {"config": {"look": False}},
-                "dbt_models": {"config": {"all_tests": all_tests}},
-            },
-        ),
+        run_config={"ops": {"raw__recently_played": {"config": {"look": False}}}},
         tags=_tags(),
         raise_on_error=False,
     )

@@ -18,25 +18,30 @@ RUNNING = dg.DefaultScheduleStatus.RUNNING
     cron_schedule=timetable.DAILY_REFRESH,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
+    description=(
+        "Every night, news or not: daily_refresh_job, which builds all models and runs all tests."
+    ),
 )
 def daily_refresh(spotify: SpotifyResource) -> dg.RunRequest | dg.SkipReason:
-    """Once a day everything, with all tests."""
     if not spotify.state.accounts():
         return dg.SkipReason("Nobody is logged in. Run: spotify-assets login")
     return dg.RunRequest(tags={"trigger": "daily_refresh"})
 
 
 @dg.schedule(
-    name="models_schedule",
+    name="models",
     job=models_job,
     cron_schedule=timetable.MODELS,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
+    description=(
+        "Every hour: models_job, if a load is not in all models that should have it. A second net "
+        "for runs that the sensors asked for and that failed."
+    ),
 )
-def models_schedule(warehouse: WarehouseResource) -> dg.RunRequest | dg.SkipReason:
-    """Every hour the models, where a load is in none of them; the sensors' second net."""
+def models(warehouse: WarehouseResource) -> dg.RunRequest | dg.SkipReason:
     if not any(
         has_unmodelled_loads(warehouse.warehouse, from_spotify=source) for source in (True, False)
     ):
-        return dg.SkipReason("Every load is in the models.")
-    return dg.RunRequest(tags={"trigger": "models_schedule"})
+        return dg.SkipReason("Every load is in the models: there is nothing to build.")
+    return dg.RunRequest(tags={"trigger": "models"})

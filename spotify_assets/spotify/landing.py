@@ -3,6 +3,7 @@
 The only writer of landed pages. Draining them is the raw asset's part.
 """
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -66,15 +67,25 @@ def _failed(state: State, account_id: str, error: str) -> Look:
 
 
 def look_at_all(
-    settings: Settings, state: State, retrying: Retrying, *, side_by_side: bool = False
+    settings: Settings,
+    state: State,
+    retrying: Retrying,
+    *,
+    side_by_side: bool = False,
+    only: Collection[str] = (),
 ) -> list[Look]:
-    """One look for each account.
+    """One look for each account that logged in.
 
     Args:
         side_by_side: at once, for a poller whose time is limited. One after the other Ctrl-C works
             at once, where threads would have to be waited for.
+        only: the names of accounts; none means all.
     """
-    accounts = [account.account_id for account in state.accounts() if account.authorized_at]
+    accounts = [
+        account.account_id
+        for account in state.accounts()
+        if account.authorized_at and (not only or account.account_id in only)
+    ]
     if not side_by_side:
         return [look(settings, state, name, retrying) for name in accounts]
     with ThreadPoolExecutor() as threads:

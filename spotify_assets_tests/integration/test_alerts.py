@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from spotify_assets import alerting
-from spotify_assets.defs.operations.alerts import run_failure_alert
+from spotify_assets.defs.operations.alerts import run_failure_sensor
 from spotify_assets_tests.support import User, wait_for
 
 TELLS = """
@@ -41,7 +41,7 @@ class Daemon:
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self._cursor, repository_name="__repository__"
         )
-        data = run_failure_alert.evaluate_tick(context)
+        data = run_failure_sensor.evaluate_tick(context)
         self._cursor = data.cursor
         message = data.skip_message or ""
         return message if message.startswith("The run ") else None

@@ -33,14 +33,14 @@ def shown(instance: dg.DagsterInstance) -> dict[str, object]:
 def test_the_job_makes_a_backup_that_the_asset_shows_and_the_drill_proves_it(
     collected: User, instance: dg.DagsterInstance
 ) -> None:
-    assert run("daily_backup", instance).success
+    assert run("daily_backup_job", instance).success
     newest = newest_backup(collected.settings.backups)
     assert newest is not None
     metadata = shown(instance)
     assert metadata["archive"] == str(newest.archive)
     assert (metadata["plays"], metadata["highest_load"], metadata["damaged"]) == (50, 1, [])
 
-    drilled = run("weekly_restore_drill", instance)
+    drilled = run("weekly_restore_drill_job", instance)
     assert drilled.success
     (evaluation,) = drilled.get_asset_check_evaluations()
     assert (evaluation.check_name, evaluation.asset_key) == ("restore_drill", backups.key)
@@ -57,11 +57,11 @@ def test_the_job_makes_a_backup_that_the_asset_shows_and_the_drill_proves_it(
 def test_a_damaged_backup_fails_the_check_and_says_why(
     collected: User, instance: dg.DagsterInstance
 ) -> None:
-    run("daily_backup", instance)
+    run("daily_backup_job", instance)
     newest = newest_backup(collected.settings.backups)
     assert newest is not None
     newest.archive.write_bytes(newest.archive.read_bytes()[:-1])
-    (evaluation,) = run("weekly_restore_drill", instance).get_asset_check_evaluations()
+    (evaluation,) = run("weekly_restore_drill_job", instance).get_asset_check_evaluations()
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR
     assert "was cut short" in (evaluation.description or "")
@@ -70,7 +70,7 @@ def test_a_damaged_backup_fails_the_check_and_says_why(
 def test_without_a_backup_the_check_says_how_to_make_one(
     collected: User, instance: dg.DagsterInstance
 ) -> None:
-    (evaluation,) = run("weekly_restore_drill", instance).get_asset_check_evaluations()
+    (evaluation,) = run("weekly_restore_drill_job", instance).get_asset_check_evaluations()
     assert not evaluation.passed
     assert "spotify-assets backup" in (evaluation.description or "")
 
@@ -78,7 +78,7 @@ def test_without_a_backup_the_check_says_how_to_make_one(
 def test_where_there_is_nothing_yet_the_backup_is_a_green_no_op(
     present: User, instance: dg.DagsterInstance
 ) -> None:
-    assert run("daily_backup", instance).success
+    assert run("daily_backup_job", instance).success
     assert instance.get_latest_materialization_event(backups.key) is None
 
 
@@ -86,7 +86,7 @@ def test_a_damaged_warehouse_fails_the_backup_and_says_what_to_do(
     collected: User, instance: dg.DagsterInstance
 ) -> None:
     collected.settings.warehouse_path.write_bytes(b"no database at all " * 1000)
-    failed = run("daily_backup", instance)
+    failed = run("daily_backup_job", instance)
     assert not failed.success
     (step,) = failed.filter_events(lambda event: event.is_step_failure)
     error = step.step_failure_data.error

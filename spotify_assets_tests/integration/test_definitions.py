@@ -5,32 +5,43 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster import Shape
 
 from spotify_assets.definitions import defs
+from spotify_assets.defs.models.assets import CHECKS_OF_THE_DAY, ModelsConfig, build_arguments
 from spotify_assets.settings import CHECKOUT, Settings
 
 ASSETS = {
     "raw/recently_played": ("raw", set[str]()),
     "raw/streaming_history": ("raw", set[str]()),
+    "stg_account_names": ("staging", {"raw/recently_played"}),
+    "stg_extended_spans": ("staging", {"raw/streaming_history"}),
     "stg_local_offsets": ("staging", {"raw/recently_played"}),
     "stg_open_gaps": ("staging", {"raw/recently_played"}),
     "stg_recently_played": ("staging", {"raw/recently_played"}),
     "stg_streaming_history": ("staging", {"raw/streaming_history"}),
+    "int_days_with_gaps": ("intermediate", {"stg_local_offsets", "stg_open_gaps"}),
     "int_exported_plays": ("intermediate", {"int_touched_days", "stg_streaming_history"}),
     "int_listed_plays": ("intermediate", {"int_touched_days", "stg_recently_played"}),
-    "int_days_with_gaps": ("intermediate", {"stg_local_offsets", "stg_open_gaps"}),
+    "int_near_pairs": ("intermediate", {"int_exported_plays", "int_listed_plays"}),
     "int_plays_matched": (
         "intermediate",
-        {"int_exported_plays", "int_listed_plays", "stg_recently_played"},
+        {"int_exported_plays", "int_listed_plays", "int_near_pairs", "stg_extended_spans"},
     ),
     "int_touched_days": ("intermediate", {"stg_recently_played", "stg_streaming_history"}),
-    "dim_accounts": ("marts", {"fct_plays", "int_days_with_gaps"}),
+    "int_track_names": ("intermediate", {"stg_recently_played", "stg_streaming_history"}),
+    "dim_accounts": ("marts", {"fct_plays", "int_days_with_gaps", "stg_account_names"}),
+    "dim_albums": ("marts", {"dim_tracks"}),
+    "dim_artists": ("marts", {"dim_tracks"}),
     "dim_date_periods": ("marts", {"dim_dates"}),
     "dim_dates": ("marts", {"dim_accounts"}),
+    "dim_tracks": ("marts", {"int_track_names"}),
     "fct_plays": (
         "marts",
         {
@@ -38,25 +49,35 @@ ASSETS = {
             "int_listed_plays",
             "int_plays_matched",
             "int_touched_days",
+            "stg_extended_spans",
             "stg_local_offsets",
-            "stg_recently_played",
         },
     ),
     "fct_track_days": ("marts", {"fct_plays"}),
-    "mart_album_completion": ("marts", {"fct_plays", "fct_track_days", "stg_recently_played"}),
+    "mart_album_completion": (
+        "marts",
+        {"dim_albums", "dim_tracks", "fct_plays", "stg_recently_played"},
+    ),
     "mart_coverage": ("marts", {"dim_accounts", "dim_dates", "fct_plays", "int_days_with_gaps"}),
-    "mart_discoveries": ("marts", {"dim_dates", "fct_track_days"}),
+    "mart_discoveries": ("marts", {"dim_dates", "dim_tracks", "fct_track_days"}),
     "mart_listening_by_day": ("marts", {"fct_track_days", "mart_coverage"}),
     "mart_listening_clock": ("marts", {"fct_plays"}),
     "mart_listening_trends": ("marts", {"mart_listening_by_day"}),
-    "mart_podcasts": ("marts", {"fct_plays"}),
-    "mart_returns": ("marts", {"dim_dates", "fct_track_days"}),
+    "mart_podcasts": ("marts", {"dim_tracks", "fct_plays"}),
+    "mart_returns": ("marts", {"dim_dates", "dim_tracks", "fct_track_days"}),
     "mart_sessions": ("marts", {"fct_plays"}),
-    "mart_skips": ("marts", {"fct_plays"}),
+    "mart_skips": ("marts", {"dim_tracks", "fct_plays"}),
+    "mart_source_agreement": ("marts", {"fct_plays", "stg_extended_spans"}),
     "mart_streaks": ("marts", {"dim_dates", "fct_track_days", "mart_coverage"}),
-    "mart_top_albums": ("marts", {"dim_date_periods", "fct_plays"}),
-    "mart_top_artists": ("marts", {"dim_date_periods", "fct_plays"}),
-    "mart_top_tracks": ("marts", {"dim_date_periods", "fct_track_days"}),
+    "mart_top_albums": (
+        "marts",
+        {"dim_albums", "dim_date_periods", "dim_tracks", "fct_track_days"},
+    ),
+    "mart_top_artists": (
+        "marts",
+        {"dim_artists", "dim_date_periods", "dim_tracks", "fct_track_days"},
+    ),
+    "mart_top_tracks": ("marts", {"dim_date_periods", "dim_tracks", "fct_track_days"}),
     "mart_year_in_review": (
         "marts",
         {
@@ -90,13 +111,51 @@ def test_these_are_all_the_assets_with_their_groups_and_lineage() -> None:
     assert found == ASSETS
 
 
+def lineage_of(spec: dg.AssetSpec) -> Mapping[str, Sequence[dg.TableColumnDep]]:
+    lineage = spec.metadata["dagster/column_lineage"]
+    assert isinstance(lineage, dg.TableColumnLineage)
+    return lineage.deps_by_column
+
+
 @pytest.mark.parametrize("spec", specs(), ids=lambda spec: spec.key.to_user_string())
-def test_every_asset_has_an_owner_kinds_a_description_and_code_to_open(spec: dg.AssetSpec) -> None:
-    assert spec.owners
+def test_every_asset_says_all_of_itself_in_its_definition(spec: dg.AssetSpec) -> None:
+    """Not by runs: what one run reports, the next one that does not takes away."""
+    assert spec.owners == ["team:listener"]
     assert spec.kinds
     assert spec.description
-    if spec.key.to_user_string() in PLAYS:  # no code of its own makes the other one
-        assert "dagster/code_references" in spec.metadata
+    assert "dagster/code_references" in spec.metadata
+    if spec.group_name in {"raw", "marts", "operations"}:
+        assert "daily_refresh_job" in spec.description or "weekly_restore_drill_job" in (
+            spec.description
+        )
+    if spec.group_name == "marts":
+        assert spec.freshness_policy
+    if "dbt" in spec.kinds:
+        lineage = lineage_of(spec)
+        schema = spec.metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        assert set(lineage) == {column.name for column in schema.columns}
+        if spec.group_name in {"staging", "intermediate"}:
+            assert {column.type for column in schema.columns} <= {"text", "integer", "bigint"}
+        parents = {dep.asset_key for dep in spec.deps}
+        assert {dep.asset_key for deps in lineage.values() for dep in deps} <= parents
+
+
+@pytest.mark.parametrize(
+    ("asset", "column", "parents"),
+    [
+        ("mart_top_tracks", "plays", {"fct_track_days.plays"}),
+        ("stg_recently_played", "played_at", {"raw/recently_played.played_at"}),
+        ("stg_local_offsets", "zone", {"raw/recently_played.zone"}),
+        ("mart_discoveries", "track_key", {"fct_track_days.track_key"}),
+    ],
+)
+def test_a_column_comes_from_the_columns_that_it_is_computed_from(
+    asset: str, column: str, parents: set[str]
+) -> None:
+    (spec,) = (spec for spec in specs() if spec.key == dg.AssetKey(asset))
+    found = lineage_of(spec)[column]
+    assert {f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in found} == parents
 
 
 def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() -> None:
@@ -104,19 +163,20 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
     jobs = {name for name in repository.job_names if not name.startswith("__")}
     assert jobs == {
         "refresh_job",
+        "refresh_all_job",
         "daily_refresh_job",
         "models_job",
         "import_job",
-        "daily_backup",
-        "weekly_restore_drill",
-        "housekeeping",
+        "daily_backup_job",
+        "weekly_restore_drill_job",
+        "housekeeping_job",
     }
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "daily_refresh": "daily_refresh_job",
-        "models_schedule": "models_job",
-        "daily_backup_schedule": "daily_backup",
-        "weekly_restore_drill_schedule": "weekly_restore_drill",
-        "housekeeping_schedule": "housekeeping",
+        "models": "models_job",
+        "daily_backup": "daily_backup_job",
+        "weekly_restore_drill": "weekly_restore_drill_job",
+        "housekeeping": "housekeeping_job",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "recently_played_sensor",
@@ -124,8 +184,14 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
         "inbox_sensor",
         "killed_runs_sensor",
         "health_sensor",
-        "run_failure_alert",
+        "run_failure_sensor",
     }
+    told: list[Any] = [
+        *(job for job in repository.get_all_jobs() if job.name in jobs),
+        *repository.schedule_defs,
+        *repository.sensor_defs,
+    ]
+    assert [each.name for each in told if not each.description] == []
     zones = {schedule.execution_timezone for schedule in repository.schedule_defs}
     assert zones == {Settings.load().timezone}
     assert all(
@@ -142,10 +208,49 @@ def test_the_jobs_hold_what_they_promise() -> None:
         layer = defs.resolve_job_def(job).asset_layer
         return {key.to_user_string() for key in layer.selected_asset_keys}
 
+    def checks(job: str) -> set[dg.AssetCheckKey]:
+        return set(defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys)
+
     assert assets("daily_refresh_job") == PLAYS
     assert len(OF_THE_DAY) >= 5
     assert assets("refresh_job") == PLAYS - OF_THE_DAY
+    assert assets("refresh_all_job") == PLAYS
     assert assets("models_job") == PLAYS - {"raw/recently_played"}
+
+    every = {*checks("daily_refresh_job"), *checks("weekly_restore_drill_job")}
+    assert every == set(defs.resolve_asset_graph().asset_check_keys)
+    assert checks("daily_refresh_job") > CHECKS_OF_THE_DAY
+    for job in ("refresh_job", "refresh_all_job", "models_job"):
+        names = {check.name for check in checks(job)}
+        assert not checks(job) & CHECKS_OF_THE_DAY
+        assert "unique_fct_plays_play_id" in names
+        assert "sources_agree" not in names
+
+
+@pytest.mark.parametrize("full_refresh", [True, False])
+def test_the_unit_tests_run_with_the_checks_of_the_day_alone(full_refresh: bool) -> None:
+    config = ModelsConfig(full_refresh=full_refresh)
+    chosen = ["--full-refresh"] * full_refresh
+    assert build_arguments(config, all_tests=True) == ["build", *chosen]
+    assert build_arguments(config, all_tests=False) == [
+        *("build", *chosen, "--exclude-resource-type", "unit_test")
+    ]
+
+
+@pytest.mark.parametrize(
+    "field", ["dbt_executable", "project_dir", "profiles_dir", "global_config_flags"]
+)
+def test_no_run_config_reaches_a_program_a_path_or_a_flag(field: str) -> None:
+    """Whoever can open the Launchpad could run any program otherwise."""
+    configured = {"resources": {"dbt": {"config": {field: "/bin/sh"}}}}
+    resource = defs.resolve_job_def("refresh_job").resource_defs["dbt"]
+    made = resource(dg.build_init_resource_context(config=configured))
+    assert made.dbt_executable.endswith("spotify-assets-dbt")
+    assert "/bin/sh" not in str(dict(made))
+    for key in ("spotify", "warehouse", "warehouse_io_manager"):
+        config = defs.resolve_job_def("refresh_job").resource_defs[key].config_schema.config_type
+        assert isinstance(config, Shape)
+        assert not config.fields
 
 
 def test_materialize_all_makes_no_backup_and_no_drill() -> None:
@@ -246,7 +351,7 @@ def test_it_loads_in_dg_and_dagster_with_nothing_but_the_code_and_makes_the_mani
     assert seen == {
         "group": "custom",
         "checks": ["my_tests"],
-        "jobs": ["daily_refresh_job", "models_job"],
+        "jobs": ["refresh_all_job", "daily_refresh_job", "models_job"],
     }
 
 
@@ -260,7 +365,7 @@ import dagster as dg
 from spotify_assets.definitions import defs
 own = dg.AssetKey("my_models")
 graph = defs.resolve_asset_graph()
-jobs = ("refresh_job", "daily_refresh_job", "models_job")
+jobs = ("refresh_job", "refresh_all_job", "daily_refresh_job", "models_job")
 assets = {job: defs.resolve_job_def(job).asset_layer.selected_asset_keys for job in jobs}
 print(json.dumps({
     "group": graph.get(own).group_name,

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from spotify_assets import times
-from spotify_assets.defs.operations.housekeeping import housekeeping
+from spotify_assets.defs.operations.housekeeping import housekeeping_job
 from spotify_assets.defs.operations.killed_runs import PROCESS_TAG, process_tags
 from spotify_assets.defs.refreshing import open_instance
 from spotify_assets.spotify.state import State
@@ -53,7 +53,7 @@ def greet(instance: dg.DagsterInstance) -> str:
 
 def tidy(instance: dg.DagsterInstance) -> dict[str, object]:
     """One housekeeping; what it says that it removed."""
-    done = housekeeping.execute_in_process(instance=instance)
+    done = housekeeping_job.execute_in_process(instance=instance)
     (event,) = done.filter_events(lambda event: event.is_successful_output)
     metadata = event.step_output_data.metadata
     return {name.removeprefix("removed_"): entry.value for name, entry in metadata.items()}
@@ -239,7 +239,7 @@ def test_a_housekeeping_that_is_killed_is_found_by_its_process(
     instance: dg.DagsterInstance,
 ) -> None:
     """Without the tag it would hold up the queue for hours."""
-    done = housekeeping.execute_in_process(instance=instance)
+    done = housekeeping_job.execute_in_process(instance=instance)
     run = instance.get_run_by_id(done.run_id)
     assert run is not None
     assert run.tags[PROCESS_TAG] == process_tags()[PROCESS_TAG]
@@ -252,6 +252,6 @@ def test_an_instance_whose_runs_are_elsewhere_is_refused_and_nothing_goes(
     events = present.settings.dagster_storage / "history" / "runs" / f"{run_id}.db"
     assert events.exists()
     with dg.DagsterInstance.ephemeral() as other:
-        done = housekeeping.execute_in_process(instance=other, raise_on_error=False)
+        done = housekeeping_job.execute_in_process(instance=other, raise_on_error=False)
     assert not done.success
     assert events.exists()

@@ -11,9 +11,11 @@ import psutil
 import pytest
 
 from spotify_assets.definitions import defs
+from spotify_assets.defs.ingestion.assets import RecentlyPlayedConfig, recently_played
 from spotify_assets.defs.operations.killed_runs import PROCESS_TAG, fail_killed_runs, process_tags
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
-from spotify_assets.defs.schedules import daily_refresh, models_schedule
+from spotify_assets.defs.schedules import daily_refresh
+from spotify_assets.defs.schedules import models as models_schedule
 from spotify_assets.defs.sensors import killed_runs_sensor, models_sensor, recently_played_sensor
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.spotify.state import State
@@ -154,6 +156,18 @@ def test_an_account_that_cannot_be_read_is_named_and_the_others_are_served(
     drain(present)
     build_models(present)
     assert said(tick(instance)).startswith("jonas: jonas has no stored login.")
+
+
+def test_one_account_can_be_asked_for_alone(present: User, instance: dg.DagsterInstance) -> None:
+    present.log_in("mira", "jonas")
+    state = State(present.settings.state_path)
+    spotify, warehouse = SpotifyResource(), WarehouseResource()
+    with pytest.raises(dg.Failure, match="There is no account 'mria'. Here are: jonas, mira."):
+        recently_played(RecentlyPlayedConfig(accounts=["mria", "mira"]), spotify, warehouse)
+    assert state.page_ids() == []
+    recently_played(RecentlyPlayedConfig(accounts=["jonas"]), spotify, warehouse)
+    asked = {one.account_id: one.last_look_at is not None for one in state.accounts()}
+    assert asked == {"mira": False, "jonas": True}
 
 
 def test_an_import_is_modelled_by_the_models_sensor_alone(

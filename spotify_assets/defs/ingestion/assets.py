@@ -1,10 +1,10 @@
 """The raw assets: pages that were landed, put through their contract, on their way to a table."""
 
-from datetime import timedelta
-
 import dagster as dg
+from pydantic import Field
 
 from spotify_assets.defs.io_manager import column_schema
+from spotify_assets.defs.properties import ONCE_A_DAY
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.warehouse.draining import undrained_loads
@@ -13,10 +13,18 @@ from spotify_assets.warehouse.tables import raw_recently_played
 
 
 class RecentlyPlayedConfig(dg.Config):
-    """What can be chosen in the launchpad."""
+    """What can be chosen in the Launchpad."""
 
-    look: bool = True
-    """Ask Spotify first; off where somebody just did and landed the answer."""
+    look: bool = Field(
+        default=True,
+        description=(
+            "Ask Spotify first. Off where that just happened and the answer waits to be loaded."
+        ),
+    )
+    accounts: list[str] = Field(
+        default=[],
+        description="Ask only for these accounts, by their names here. Empty: for all.",
+    )
 
 
 @dg.asset(
@@ -25,10 +33,7 @@ class RecentlyPlayedConfig(dg.Config):
     kinds={"python", "pandas", "sqlite"},
     owners=["team:listener"],
     io_manager_key="warehouse_io_manager",
-    # `daily_refresh` materialises it whether there is news or not: a quiet night is no failure.
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
-    ),
+    freshness_policy=ONCE_A_DAY,
     metadata={"dagster/column_schema": column_schema(raw_recently_played)},
 )
 def recently_played(
@@ -38,7 +43,15 @@ def recently_played(
 
     Spotify shows the last 50 plays and nothing before them. Each answer is landed as it came; this
     asset drains what was landed: flattened, split by the contract, written with its accounting.
+    Every refresh runs its checks; the tests of its table run once a day, in daily_refresh_job.
     """
+    known = {account.account_id for account in spotify.state.accounts()}
+    if unknown := sorted(set(config.accounts) - known):
+        raise dg.Failure(
+            f"There is no account {', '.join(map(repr, unknown))}. "
+            f"Here are: {', '.join(sorted(known)) or 'none'}.",
+            allow_retries=False,
+        )
     if config.look:
-        spotify.look(Retrying.patient())
+        spotify.look(Retrying.patient(), accounts=config.accounts)
     return Loads(undrained_loads(spotify.state, warehouse.warehouse))

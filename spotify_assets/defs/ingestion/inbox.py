@@ -1,6 +1,7 @@
 """The job that imports what lies in the inbox; when it does is the inbox sensor's to say."""
 
 import dagster as dg
+from pydantic import Field
 
 from spotify_assets.defs.ingestion.streaming_history import materialization
 from spotify_assets.defs.operations.killed_runs import process_tags
@@ -10,10 +11,16 @@ from spotify_assets.warehouse.inbox import UNDECIDED, entries, import_entry
 
 
 class InboxConfig(dg.Config):
-    """What can be chosen in the launchpad."""
+    """What can be chosen in the Launchpad."""
 
-    at_rest: dict[str, str] | None = None
-    """Import only these, by name, and only while they are as their signatures say; else all."""
+    at_rest: dict[str, str] | None = Field(
+        default=None,
+        description=(
+            "Import only these entries of the inbox, by name, and only while their signatures "
+            "(size and time) are these: the sensor's way to leave alone what is still being "
+            "copied. Unset: import all."
+        ),
+    )
 
 
 @dg.op(out=dg.Out(dg.Nothing))
@@ -43,5 +50,8 @@ def import_from_inbox(context: dg.OpExecutionContext, config: InboxConfig) -> No
 
 @dg.job
 def import_job() -> None:
-    """Imports the privacy exports that lie in data/inbox."""
+    """Imports the privacy exports in data/inbox and moves them to data/inbox/done.
+
+    The models follow in models_job.
+    """
     import_from_inbox()

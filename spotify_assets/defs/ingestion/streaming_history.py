@@ -9,8 +9,9 @@ import dagster as dg
 from sqlalchemy import func, select
 
 from spotify_assets.defs.io_manager import column_schema
+from spotify_assets.defs.properties import code_reference
 from spotify_assets.settings import Settings
-from spotify_assets.warehouse.importing import ImportedFile
+from spotify_assets.warehouse.importing import ImportedFile, import_packages
 from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.tables import raw_streaming_history
 from spotify_assets.warehouse.warehouse import Warehouse
@@ -22,9 +23,13 @@ streaming_history = dg.AssetSpec(
     owners=["team:listener"],
     description=(
         "Every row of every privacy export that was imported, but for what is personal in it. "
-        "`spotify-assets import` reads one; a file in data/inbox is imported by itself."
+        "`spotify-assets import` reads one; a file in data/inbox is imported by itself. "
+        "models_job runs its checks after an import, daily_refresh_job runs all once a day."
     ),
-    metadata={"dagster/column_schema": column_schema(raw_streaming_history)},
+    metadata={
+        "dagster/column_schema": column_schema(raw_streaming_history),
+        **code_reference(import_packages),
+    },
 )
 
 

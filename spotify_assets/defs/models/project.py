@@ -1,14 +1,20 @@
-"""The dbt project's manifest: made where it is absent or older than the files it describes."""
+"""The dbt project's manifest and lineage: made where absent or older than the files described."""
 
+import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 from dagster_dbt import DbtProject
 from filelock import FileLock
 
+from spotify_assets.defs.models.lineage import FILE as LINEAGE
+from spotify_assets.defs.models.lineage import Lineage, column_lineage, read_lineage
 from spotify_assets.warehouse.dbt_command import (
     PARSED_DIR,
     PARSED_FILE,
@@ -37,6 +43,12 @@ def dbt_project() -> DbtProject:
     return project
 
 
+@cache
+def lineage_of_models() -> Lineage:
+    """The column lineage of the models, as it was made with the manifest."""
+    return read_lineage(dbt_project().manifest_path.parent)
+
+
 def _is_stale(manifest: Path) -> bool:
     if not manifest.exists():
         return True
@@ -51,16 +63,32 @@ def _is_stale(manifest: Path) -> bool:
 
 
 def _parse(target: Path) -> None:
-    """Parse into a folder of its own and move the files, so that no process reads half of one."""
-    with tempfile.TemporaryDirectory(dir=target) as folder:
+    """Parse into a folder of its own and move the files, so that no process reads half of one.
+
+    dbt also compiles the models, for their column lineage. That takes no longer than parsing alone.
+    It connects to a database for it, which here is an empty one: compiled text that depends on what
+    is stored would be another one on each machine.
+    """
+    with tempfile.TemporaryDirectory(dir=target) as folder, tempfile.TemporaryDirectory() as data:
+        with closing(sqlite3.connect(Path(data, "spotify.db"))) as connection:
+            connection.execute("pragma user_version = 1")  # or it stays a file without content
         parsed = subprocess.run(
-            [dbt_executable(), "parse", "--target-path", folder, "--log-path", folder],
+            [
+                dbt_executable(),
+                *("compile", "--select", "resource_type:model", "--indirect-selection", "empty"),
+                *("--target-path", folder, "--log-path", folder),
+            ],
             cwd=PROJECT_DIR,
+            env={**os.environ, "SPOTIFY_ASSETS_DATA": data},
             capture_output=True,
             text=True,
             check=False,
         )
-        if parsed.returncode != 0:
+        # A model that needs tables to be compiled fails here and may be built all the same.
+        manifest = Path(folder, "manifest.json")
+        if not manifest.exists():
             raise RuntimeError(f"dbt could not parse {PROJECT_DIR}:\n{parsed.stdout}")
-        for name in (PARSED_FILE, "manifest.json"):
+        found = column_lineage(json.loads(manifest.read_bytes()), read_lineage(target))
+        Path(folder, LINEAGE).write_text(json.dumps(found), "utf-8")
+        for name in (PARSED_FILE, LINEAGE, manifest.name):
             shutil.move(Path(folder, name), target / name)

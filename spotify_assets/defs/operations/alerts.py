@@ -17,9 +17,14 @@ log = logging.getLogger(__name__)
 
 # Runs of the command line belong to no code location.
 @dg.run_failure_sensor(
-    monitor_all_code_locations=True, default_status=dg.DefaultSensorStatus.RUNNING
+    monitor_all_code_locations=True,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "For each run that failed: logs which and why, and runs SPOTIFY_ALERT_COMMAND with that "
+        "message."
+    ),
 )
-def run_failure_alert(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+def run_failure_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     """Tell of each failed run, of the command line, too: in the log and by the alert command."""
     message = _message(context)
     log.error("%s", message)

@@ -1,10 +1,9 @@
 """Backups in Dagster: one a day, and once a week the proof that the newest can be restored.
 
 `backups` is an asset that no run materialises by click: "Materialize all" is about plays. The job
-`daily_backup` reports what it made, `weekly_restore_drill` is the asset's one check.
+`daily_backup_job` reports what it made, `weekly_restore_drill_job` runs the asset's one check.
 """
 
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,6 +12,7 @@ from spotify_assets import timetable
 from spotify_assets.defs.ingestion.assets import recently_played
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.operations.killed_runs import process_tags
+from spotify_assets.defs.properties import ONCE_A_DAY, code_reference
 from spotify_assets.defs.schedules import RUNNING, TIMEZONE
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.drill import drill
@@ -27,11 +27,11 @@ backups = dg.AssetSpec(
     owners=["team:listener"],
     description=(
         "Archives of both databases with all that ever came in, in data/backups. "
-        "The job daily_backup makes one, `spotify-assets restore` brings one back."
+        "daily_backup_job makes one, `spotify-assets restore` brings one back. "
+        "weekly_restore_drill_job runs its check."
     ),
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
-    ),
+    freshness_policy=ONCE_A_DAY,
+    metadata=code_reference(back_up),
 )
 
 
@@ -64,18 +64,22 @@ def make_backup(context: dg.OpExecutionContext) -> None:
 
 
 @dg.job
-def daily_backup() -> None:
-    """Backs both databases up, while everything else goes on, and keeps what the settings say."""
+def daily_backup_job() -> None:
+    """Backs both databases up while everything else goes on, then removes old backups.
+
+    SPOTIFY_KEEP_BACKUPS says which ones are kept.
+    """
     make_backup()
 
 
-daily_backup_schedule = dg.ScheduleDefinition(
-    name="daily_backup_schedule",
-    job=daily_backup,
+daily_backup = dg.ScheduleDefinition(
+    name="daily_backup",
+    job=daily_backup_job,
     cron_schedule=timetable.DAILY_BACKUP,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
-    tags={"trigger": "daily_backup_schedule"},
+    tags={"trigger": "daily_backup"},
+    description="Every night after the daily refresh: daily_backup_job.",
 )
 
 
@@ -105,17 +109,21 @@ def _result(fault: str | None, **metadata: Any) -> dg.AssetCheckResult:
     )
 
 
-weekly_restore_drill = dg.define_asset_job(
-    "weekly_restore_drill",
+weekly_restore_drill_job = dg.define_asset_job(
+    "weekly_restore_drill_job",
     selection=dg.AssetSelection.checks(restore_drill),
-    description="Restores the newest backup beside, compares it with the warehouse, models it.",
+    description=(
+        "Restores the newest backup into a scratch folder, compares it with the warehouse and "
+        "builds its models. Touches no play."
+    ),
 )
 
-weekly_restore_drill_schedule = dg.ScheduleDefinition(
-    name="weekly_restore_drill_schedule",
-    job=weekly_restore_drill,
+weekly_restore_drill = dg.ScheduleDefinition(
+    name="weekly_restore_drill",
+    job=weekly_restore_drill_job,
     cron_schedule=timetable.WEEKLY_RESTORE_DRILL,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
-    tags={"trigger": "weekly_restore_drill_schedule"},
+    tags={"trigger": "weekly_restore_drill"},
+    description="Every Sunday: weekly_restore_drill_job, so that a backup is known to work.",
 )

@@ -60,18 +60,19 @@ def prune(context: dg.OpExecutionContext) -> dg.Output[None]:
 
 
 @dg.job
-def housekeeping() -> None:
-    """Removes old runs, dbt's artifacts and landed pages; touches no play."""
+def housekeeping_job() -> None:
+    """Removes old runs with their logs, dbt's artifacts and loaded pages. Touches no play."""
     prune()
 
 
-housekeeping_schedule = dg.ScheduleDefinition(
-    name="housekeeping_schedule",
-    job=housekeeping,
+housekeeping = dg.ScheduleDefinition(
+    name="housekeeping",
+    job=housekeeping_job,
     cron_schedule=timetable.HOUSEKEEPING,
     execution_timezone=TIMEZONE,
     default_status=RUNNING,
-    tags={"trigger": "housekeeping_schedule"},
+    tags={"trigger": "housekeeping"},
+    description="Every night after the backup: housekeeping_job.",
 )
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
-PROCESS_TAG = "spotify_assets/process"
+# The UI hides tags that begin like this.
+PROCESS_TAG = ".dagster/spotify_assets_process"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 ALIVE = (
     dg.DagsterRunStatus.NOT_STARTED,

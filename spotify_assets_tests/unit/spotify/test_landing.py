@@ -203,6 +203,9 @@ def test_an_account_that_was_never_logged_in_is_not_asked(
     settings = replace(settings, api_url=server.url)
     assert [done.account_id for done in look_at_all(settings, state, NEVER)] == ["mira"]
     assert len(server.seen) == 1
+    assert look_at_all(settings, state, NEVER, only=["imported"]) == []
+    assert len(look_at_all(settings, state, NEVER, only=["mira"])) == 1
+    assert len(server.seen) == 2
 
 
 def test_without_accounts_nobody_is_asked(settings: Settings, state: State) -> None:

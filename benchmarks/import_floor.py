@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from spotify_assets.database import CACHE_KIB
-from spotify_assets.spotify.export.fields import FIELDS, NAMES
+from spotify_assets.spotify.export.fields import FIELDS, OF_EXTENDED
 from spotify_assets.spotify.export.names import Kind
 from spotify_assets.warehouse.tables import raw_streaming_history
 
@@ -28,7 +28,7 @@ NATURAL_KEY = ("account_id", "ts", "ms_played", "uri")
 SECONDS, VARIANT_LENGTH = len("2026-01-01T00:00:00"), 16
 Row = tuple[Any, ...]
 
-received = itemgetter(*NAMES[Kind.EXTENDED])
+received = itemgetter(*OF_EXTENDED)
 NAMED_IN = FIELDS.index("spotify_episode_uri") + 1
 # The one column that the extended history never has.
 ABSENT = FIELDS.index("audiobook_author_name")

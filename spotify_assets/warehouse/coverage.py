@@ -284,11 +284,11 @@ def listed_twice(
     """
     plays = raw_recently_played.c
     first = times.to_text(times.from_text(begin) - SHORTEST_LISTED) if begin else begin
-    rows = connection.execute(
+    rows: Sequence[Row[tuple[str, str]]] = connection.execute(
         select(plays.played_at, plays.track_uri)
         .where(plays.account_id == account_id, plays.played_at.between(first, end))
         .order_by(plays.played_at)
-    )
+    ).all()
     twice, once, before = set[str](), set[str](), dict[str, str]()
     for played_at, track_uri in rows:
         earlier = before.get(track_uri)

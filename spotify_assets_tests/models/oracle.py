@@ -240,7 +240,7 @@ def _not_told_better(
         def key(row: Row, title: str, by: str, later: int, same: bool) -> tuple[Any, ...]:
             return (row["ts_ms"] // MINUTE + later, title, row["ms_played"] if same else by)
 
-        free = defaultdict(dict)
+        free: dict[tuple[Any, ...], dict[str, Row]] = defaultdict(dict)
         for (row_key, title, by), row in told.items():
             free[key(row, title, by, 0, of_equal_length)][row_key] = row
         wanting = defaultdict(list)

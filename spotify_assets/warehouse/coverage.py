@@ -284,17 +284,17 @@ def listed_twice(
     """
     plays = raw_recently_played.c
     first = times.to_text(times.from_text(begin) - SHORTEST_LISTED) if begin else begin
-    rows: Sequence[Row[tuple[str, str]]] = connection.execute(
+    rows: Sequence[Row[Any]] = connection.execute(
         select(plays.played_at, plays.track_uri)
         .where(plays.account_id == account_id, plays.played_at.between(first, end))
         .order_by(plays.played_at)
     ).all()
     twice, once, before = set[str](), set[str](), dict[str, str]()
-    for played_at, track_uri in rows:
-        earlier = before.get(track_uri)
+    for play in rows:
+        earlier = before.get(play.track_uri)
         is_close = earlier is not None and (
-            times.from_text(played_at) - times.from_text(earlier) < SHORTEST_LISTED
+            times.from_text(play.played_at) - times.from_text(earlier) < SHORTEST_LISTED
         )
-        (twice if is_close else once).add(played_at)
-        before[track_uri] = played_at
+        (twice if is_close else once).add(play.played_at)
+        before[play.track_uri] = play.played_at
     return {end for end in twice - once if end >= begin}

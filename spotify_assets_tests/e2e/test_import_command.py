@@ -179,7 +179,7 @@ def test_ctrl_c_ends_an_import_that_waits_for_another_writer(user: User, tmp_pat
         assert process.stderr.readline().startswith("Waiting for a test (process ")
         said, _ = ctrl_c(process)
     assert (json.loads(said)["rows_read"], json.loads(said)["files"]) == (0, [])
-    assert user.run("import", str(path)).returncode == 0
+    assert user.run("import", str(path), "--account", "mira").returncode == 0
     assert imported(user) == 5
 
 

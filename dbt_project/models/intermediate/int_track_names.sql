@@ -31,8 +31,8 @@ new_names as (
     where load_id > {{ newest_load_seen_by('int_track_names') }}
 
     {% if not is_incremental() %}
-    -- After an import all names are made anew, so a refresh reads no exported plays. What exports
-    -- lack of a play is put together there, names too.
+    -- After an import all names are made anew, so a refresh reads no exported plays. In them the
+    -- names that one download lacks are filled from another.
     union all
 
     select

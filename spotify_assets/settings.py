@@ -71,8 +71,7 @@ class Settings:
         Raises:
             SettingsError: an address that is neither https nor plain http on the loopback, a
                 folder that Dagster cannot use, no such time zone, none set where the machine's
-                has no name, a number that is none, or a
-                command without its end.
+                has no name, a number that is none, or a command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 

@@ -111,7 +111,7 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         words = (
             f"{', '.join(undecided)}: {UNDECIDED}"
             if undecided
-            else f"{len(present)} in the inbox, none unchanged for half a minute yet."
+            else f"Waiting until {len(present)} in the inbox has come to rest for half a minute."
             if present
             else f"Nothing new in {present_settings.inbox}."
         )

@@ -1,5 +1,6 @@
 """`spotify-assets dev` in a real browser: lineage, one click, plays that arrive by themselves."""
 
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -44,9 +45,23 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 4000, "height": 3600})
+    # Large enough for the whole lineage: the UI draws only what is in view.
+    opened = browser.new_page(viewport={"width": 4000, "height": 5400})
     yield opened
     opened.close()
+
+
+def expect_pages_that_explain_themselves(page: Page, url: str) -> None:
+    """Type, origin and use of a column, and when the asset is built, whatever ran last."""
+    for asset, column, origin, when in (
+        ("fct_plays", "track_name", "int_listed_plays.track_name", "Its other checks run once a"),
+        ("mart_top_tracks", "plays", "fct_track_days.plays", "Built and checked once a day"),
+    ):
+        page.goto(f"{url}/assets/{asset}")
+        row = page.get_by_role("row").filter(has=page.get_by_text(column, exact=True))
+        expect(row.first).to_contain_text(origin, timeout=60_000)
+        expect(row.first).to_contain_text(re.compile("text|integer"))
+        expect(page.get_by_text(when).first).to_be_visible()
 
 
 def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
@@ -73,12 +88,15 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             wait_for(lambda: counted() == 50, seconds=300)
             page.goto(f"{url}/runs")
             expect(page.get_by_text("Success").first).to_be_visible(timeout=60_000)
+            expect_pages_that_explain_themselves(page, url)
 
             spotify.clock.advance(timedelta(minutes=30))
             wait_for(lambda: counted() > 50, seconds=300)
+            expect_pages_that_explain_themselves(page, url)
             page.goto(f"{url}/automation")
             expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
             assert "Traceback" not in log.read_text()
+            assert "DEBUG" not in log.read_text()
         logs = sorted(user.settings.dbt_target.glob("*/dbt.log"), key=lambda at: at.stat().st_mtime)
         assert len(logs) >= 2
         assert "no changes found, skipping parsing" in logs[-1].read_text()

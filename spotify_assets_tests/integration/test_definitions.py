@@ -135,8 +135,7 @@ def test_every_asset_says_all_of_itself_in_its_definition(spec: dg.AssetSpec) ->
         schema = spec.metadata["dagster/column_schema"]
         assert isinstance(schema, dg.TableSchema)
         assert set(lineage) == {column.name for column in schema.columns}
-        if spec.group_name in {"staging", "intermediate"}:
-            assert {column.type for column in schema.columns} <= {"text", "integer", "bigint"}
+        assert {column.type for column in schema.columns} <= {"text", "integer", "bigint"}
         parents = {dep.asset_key for dep in spec.deps}
         assert {dep.asset_key for deps in lineage.values() for dep in deps} <= parents
 

@@ -35,7 +35,7 @@ ASSETS = {
         {"int_exported_plays", "int_listed_plays", "int_near_pairs", "stg_extended_spans"},
     ),
     "int_touched_days": ("intermediate", {"stg_recently_played", "stg_streaming_history"}),
-    "int_track_names": ("intermediate", {"stg_recently_played", "stg_streaming_history"}),
+    "int_track_names": ("intermediate", {"int_exported_plays", "stg_recently_played"}),
     "dim_accounts": ("marts", {"fct_plays", "int_days_with_gaps", "stg_account_names"}),
     "dim_albums": ("marts", {"dim_tracks"}),
     "dim_artists": ("marts", {"dim_tracks"}),

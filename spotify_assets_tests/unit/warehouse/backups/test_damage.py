@@ -247,7 +247,11 @@ def test_an_older_schema_is_migrated(owner: User, old: str) -> None:
     # A migration changes what says the revision, and has all models built anew.
     for name in ("spotify.db alembic_version", "spotify.db model_watermarks"):
         before.pop(name, None)
-    assert {name: after[name] for name in before} == before
+    for name, rows in before.items():
+        # Columns that came since are empty, and last.
+        width = len(rows[0]) if rows else 0
+        assert [row[:width] for row in after[name]] == rows, name
+        assert {value for row in after[name] for value in row[width:]} <= {None}, name
     assert Warehouse(owner.settings.data.parent / "beside" / "spotify.db").revision() == HEAD
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from spotify_assets import timetable
 from spotify_assets.defs.operations.failures import reasons
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
-from spotify_assets.settings import Settings
+from spotify_assets.settings import Settings, SettingsError
 from spotify_assets.spotify.landing import Look, look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
@@ -122,7 +122,15 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Dagster's instance, its storage created by one process at a time.
 
     Two at once leave a storage that no process can open again ("more than one head").
+
+    Raises:
+        SettingsError: DAGSTER_HOME names no folder.
     """
+    if not settings.dagster_home.is_dir():
+        raise SettingsError(
+            f"DAGSTER_HOME is {str(settings.dagster_home)!r}, and there is no such folder. Make it, "
+            "or take the setting out of .env."
+        )
     use_as_environment(settings)
     settings.locks.mkdir(mode=0o700, exist_ok=True)
     with FileLock(settings.locks / "dagster-storage.lock"):

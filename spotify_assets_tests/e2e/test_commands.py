@@ -60,6 +60,14 @@ def test_a_folder_with_which_dagster_would_write_elsewhere_is_refused_and_nothin
     assert sorted(home.rglob("*")) == before
 
 
+@pytest.mark.parametrize("command", ["refresh", "dev"])
+def test_a_dagster_home_that_is_not_there_is_one_clear_line(command: str, user: User) -> None:
+    done = user.run(command, DAGSTER_HOME="/nowhere")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: DAGSTER_HOME is '/nowhere', and there is no such folder.")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_dbt_parses_no_model_anew_in_a_new_data_folder(refreshed_user: User) -> None:
     """It takes 3 s, which the first refresh of every user and every restore drill would wait."""
     for log in refreshed_user.settings.dbt_target.glob("*/dbt.log"):

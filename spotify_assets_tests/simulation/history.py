@@ -43,6 +43,13 @@ class Killed(BaseException):
     """The process died here: what was not committed is gone."""
 
 
+def kinds_of(spotify: Sandbox) -> list[str]:
+    """The names of all faults but those of a play's record, which the oracle takes as true."""
+    untrue = {fault.name for fault in RECORD_FAULTS}
+    names = [str(fault["name"]) for fault in spotify.faults.describe()]
+    return [name for name in names if name not in untrue]
+
+
 class History:
     """One listener's history with this project, by seed."""
 
@@ -58,11 +65,7 @@ class History:
         self.blocked_until = start
         self.called_in_vain: list[datetime] = []
         spotify.rotation = seed % 3 == 0
-        # What Spotify says of a single play is true here: the oracle compares it.
-        untrue = {fault.name for fault in RECORD_FAULTS}
-        self.kinds = [
-            str(fault["name"]) for fault in spotify.faults.describe() if fault["name"] not in untrue
-        ]
+        self.kinds = kinds_of(spotify)
         self.has_short_plays = seed % 2 == 0
         if seed % 3 != 1:
             self.switch_on("late_arrivals", hours=72, share=0.08)

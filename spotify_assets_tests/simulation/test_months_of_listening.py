@@ -18,7 +18,7 @@ from spotify_assets.warehouse.tables import (
     raw_recently_played,
 )
 from spotify_assets.warehouse.warehouse import Warehouse
-from spotify_assets_tests.simulation.history import History, one_clock_and_a_window
+from spotify_assets_tests.simulation.history import History, kinds_of, one_clock_and_a_window
 from spotify_assets_tests.simulation.oracle import name
 from spotify_assets_tests.support import sandbox, user_of
 
@@ -117,8 +117,9 @@ def live(seed: int, folder: Path, days: int) -> Counter[str]:
 
 def check_that_all_of_it_happened(happened: Counter[str]) -> None:
     with sandbox() as spotify:
-        kinds = {str(fault["name"]) for fault in spotify.faults.describe()}
-    wanted = kinds | {
+        kinds = kinds_of(spotify)
+    wanted = {
+        *kinds,
         "gap with a loss",
         "overtaken",
         "late and kept",

@@ -32,6 +32,7 @@ PACKED_SINCE = END - timedelta(days=70)
 MINUTE, SLACK = timedelta(minutes=1), timedelta(seconds=3)
 EXTENDED = "Spotify Extended Streaming History/"
 ACCOUNT = "Spotify Account Data/"
+VIDEOS = "Streaming_History_Video_2026.json"  # the first was seen in January
 # Those of a real row in an export of 2025 that was published.
 KEYS_OF_A_REAL_ROW = (
     "ts platform ms_played conn_country ip_addr master_metadata_track_name"
@@ -293,7 +294,7 @@ def test_the_archive_is_packed_as_spotify_packs_it(packed: Path) -> None:
         EXTENDED + "ReadMeFirst_ExtendedStreamingHistory.pdf",
         EXTENDED + "Streaming_History_Audio_2025-2026_0.json",
         EXTENDED + "Streaming_History_Audio_2026_1.json",
-        EXTENDED + "Streaming_History_Video_2025-2026.json",
+        EXTENDED + VIDEOS,
     ]
     assert text.startswith('[\n  {\n    "ts": "2025-')
     assert "まど" in text
@@ -312,8 +313,9 @@ def test_a_file_holds_16000_rows_out_of_order_and_its_span_overlaps_the_next(pac
 def test_the_files_hold_all_rows_and_the_video_file_those_of_videos(packed: Path) -> None:
     expected = list(extended_rows(a_listener(always_on=True), PACKED_SINCE, END))
     files = contents(packed, ".*json")
-    videos = files.pop("Streaming_History_Video_2025-2026.json")
+    videos = files.pop(VIDEOS)
     assert videos == [item.row for item in expected if item.kind == "video"]
+    assert {row["ts"][:4] for row in videos} == {"2026"}
     found = [row for file in files.values() for row in file]
     assert as_counts(found) == as_counts(item.row for item in expected if item.kind != "video")
 

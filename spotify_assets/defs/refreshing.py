@@ -128,8 +128,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """
     if not settings.dagster_home.is_dir():
         raise SettingsError(
-            f"DAGSTER_HOME is {str(settings.dagster_home)!r}, and there is no such folder. Make it, "
-            "or take the setting out of .env."
+            f"DAGSTER_HOME is {str(settings.dagster_home)!r}, and there is no such folder. "
+            "Make it, or take the setting out of .env."
         )
     use_as_environment(settings)
     settings.locks.mkdir(mode=0o700, exist_ok=True)

@@ -41,7 +41,7 @@ facts as (
 
 ),
 
-told as (
+exported as (
 
     select
         export_plays.*,
@@ -54,7 +54,7 @@ told as (
 
 left_out as (
 
-    select * from told
+    select * from exported
     where plays is null
 
 ),
@@ -63,18 +63,21 @@ explained as (
 
     select left_out.row_key
     from left_out
-    inner join told
+    inner join exported
         on
-            left_out.account_id = told.account_id
-            and left_out.title_in_both = told.title_in_both
+            left_out.account_id = exported.account_id
+            and left_out.title_in_both = exported.title_in_both
     where
         left_out.kind <> 'extended'
-        and told.kind = 'extended'
+        and exported.kind = 'extended'
         and (
-            (left_out.artist_in_both = told.artist_in_both and left_out.ended_in = told.ended_in)
+            (
+                left_out.artist_in_both = exported.artist_in_both
+                and left_out.ended_in = exported.ended_in
+            )
             or (
-                left_out.ms_played = told.ms_played
-                and abs(left_out.ended_in - told.ended_in) <= 1
+                left_out.ms_played = exported.ms_played
+                and abs(left_out.ended_in - exported.ended_in) <= 1
             )
         )
 
@@ -82,46 +85,46 @@ explained as (
 
     select left_out.row_key
     from left_out
-    inner join told
+    inner join exported
         on
-            left_out.account_id = told.account_id
-            and left_out.ts = told.ts
-            and left_out.ms_played = told.ms_played
-            and left_out.row_key <> told.row_key
-    where left_out.kind = 'extended' and told.kind = 'extended' and left_out.track_uri is null
+            left_out.account_id = exported.account_id
+            and left_out.ts = exported.ts
+            and left_out.ms_played = exported.ms_played
+            and left_out.row_key <> exported.row_key
+    where left_out.kind = 'extended' and exported.kind = 'extended' and left_out.track_uri is null
 
     union
 
     select left_out.row_key
     from left_out
-    inner join told
+    inner join exported
         on
-            left_out.account_id = told.account_id
-            and left_out.track_key = told.track_key
-            and left_out.row_key <> told.row_key
+            left_out.account_id = exported.account_id
+            and left_out.track_key = exported.track_key
+            and left_out.row_key <> exported.row_key
     where
         -- In one order, so that no two rows excuse each other.
         (
-            left_out.ended_at_ms = told.ended_at_ms
-            and (-left_out.ms_played, left_out.row_key) > (-told.ms_played, told.row_key)
+            left_out.ended_at_ms = exported.ended_at_ms
+            and (-left_out.ms_played, left_out.row_key) > (-exported.ms_played, exported.row_key)
         )
         or (
-            left_out.ms_played = told.ms_played
-            and left_out.ended_at_ms > told.ended_at_ms
-            and left_out.ended_at_ms - told.ended_at_ms < left_out.ms_played
+            left_out.ms_played = exported.ms_played
+            and left_out.ended_at_ms > exported.ended_at_ms
+            and left_out.ended_at_ms - exported.ended_at_ms < left_out.ms_played
         )
 
 )
 
 select
-    told.row_key,
-    told.plays
-from told
-left join explained on told.row_key = explained.row_key
+    exported.row_key,
+    exported.plays
+from exported
+left join explained on exported.row_key = explained.row_key
 where
-    told.plays > 1
-    or told.ms_of_fact <> told.ms_played
-    or (told.plays is null and explained.row_key is null)
+    exported.plays > 1
+    or exported.ms_of_fact <> exported.ms_played
+    or (exported.plays is null and explained.row_key is null)
 
 union all
 

@@ -17,13 +17,7 @@ export_plays as (
 
 api_spans as (
 
-    {% for distance in [-1, 0, 1] %}
-    select
-        *,
-        ended_at_ms / {{ span_ms }} + {{ distance }} as span
-    from api_plays
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ in_neighbouring_spans('api_plays', span_ms) }}
 
 ),
 

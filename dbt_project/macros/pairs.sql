@@ -1,4 +1,19 @@
 {#
+  Plays with the number of the span of time in which they ended, and those of the two beside it. A
+  join of it with the span of another play finds all ends that are at most one span apart.
+#}
+{% macro in_neighbouring_spans(plays, span_ms) -%}
+    {% for distance in [-1, 0, 1] %}
+    select
+        *,
+        ended_at_ms / {{ span_ms }} + {{ distance }} as span
+    from {{ plays }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+{%- endmacro %}
+
+
+{#
   CTEs that choose pairs from `pairs` (columns pair, api_play, export_play, step), step by step. In
   each round a pair is made where each play is the other's nearest that is free: `pair` is the rank
   of the pair by distance, so "nearest" is the least number of a side. Plays of a pair that was made

@@ -21,7 +21,7 @@ from spotify_assets.sandbox.listener import Listener, Play
 
 Json = dict[str, Any]
 
-AN_HOUR = 60  # minutes
+LONGEST_PAUSE = timedelta(hours=1)
 SHORTEST_PAUSE = timedelta(minutes=1)
 
 
@@ -51,7 +51,9 @@ LATE_BY_A_PAUSE = Fault(
     "`played_at` of some plays is one to some minutes after their end, and they are listed then",
     {
         "minutes": Parameter(
-            10, lambda value: is_number(value, AN_HOUR), "a number of minutes up to 60, the longest"
+            10,
+            lambda value: is_number(value, LONGEST_PAUSE / timedelta(minutes=1)),
+            "a number of minutes up to 60, the longest",
         ),
         "share": _share(0.05),
     },

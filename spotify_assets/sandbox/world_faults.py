@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from spotify_assets.sandbox.clock import to_ms
 from spotify_assets.sandbox.faults import Fault, Faults, Parameter, Values, is_number
 from spotify_assets.sandbox.listener import Listener, Play
-from spotify_assets.sandbox.record_faults import played_at
+from spotify_assets.sandbox.record_faults import LONGEST_PAUSE, played_at
 
 MONTH = 30 * 24  # hours; listeners are searched for plays over twice as long
 
@@ -57,6 +57,8 @@ def newest(listener: Listener, now: datetime, count: int, faults: Faults) -> lis
 
     def has_arrived(play: Play) -> bool:
         delay = _delay(listener, play, late.values) if late else timedelta()
+        if play.ended_at + max(delay, LONGEST_PAUSE) <= now:
+            return True
         return max(play.ended_at + delay, played_at(listener, play, faults)) <= now
 
     return listener.newest(now, count, tells_short_plays(faults), has_arrived)

@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
 from spotify_assets.warehouse.warehouse import Warehouse
+from spotify_assets_tests.e2e.killing import statuses
 from spotify_assets_tests.support import User, sandbox, user_of, wait_for
 
+NO_PAGE = "about:blank"  # an open page asks the server for news, and draws, all the time
 EXPANDED = "expanded=global%40global%3Araw%2Cglobal%40global%3Astaging%2Cglobal%40global%3Amarts"
 
 
@@ -53,6 +55,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def expect_pages_that_explain_themselves(page: Page, url: str) -> None:
     """Type, origin and use of a column, and when the asset is built, whatever ran last."""
+    page.set_viewport_size({"width": 1600, "height": 1200})
     for asset, column, origin, when in (
         ("fct_plays", "track_name", "int_listed_plays.track_name", "Its other checks run once a"),
         ("mart_top_tracks", "plays", "fct_track_days.plays", "Built and checked once a day"),
@@ -62,6 +65,7 @@ def expect_pages_that_explain_themselves(page: Page, url: str) -> None:
         expect(row.first).to_contain_text(origin, timeout=60_000)
         expect(row.first).to_contain_text(re.compile("text|integer"))
         expect(page.get_by_text(when).first).to_be_visible()
+    page.goto(NO_PAGE)
 
 
 def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
@@ -85,6 +89,8 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             for asset in ("recently_played", "stg_recently_played", "fct_plays", "mart_top_tracks"):
                 expect(page.get_by_text(asset, exact=True).last).to_be_visible(timeout=60_000)
             page.get_by_role("button", name="Materialize all").click()
+            wait_for(lambda: statuses(user), seconds=60)
+            page.goto(NO_PAGE)
             wait_for(lambda: counted() == 50, seconds=300)
             page.goto(f"{url}/runs")
             expect(page.get_by_text("Success").first).to_be_visible(timeout=60_000)

@@ -114,7 +114,7 @@ def read_while_building(
     listening: Listening, marts: Mapping[str, int], *options: str
 ) -> tuple[dict[str, int], int]:
     """Read every mart over and over while dbt builds: the counts, how often in a slow model."""
-    counts, moments = dict(marts), []
+    counts, moments = dict(marts), list[datetime]()
     building = listening.start_dbt(*options)
     while building.poll() is None:
         for name, before in counts.items():

@@ -59,7 +59,7 @@ skipped plays by those of which it is known.
 """
 
 SECTIONS = (
-    ("Facts and dimensions", "Of every refresh.", ""),
+    ("Facts and dimensions", "Every refresh brings these up to date.", ""),
     ("Views over them", "They follow each new play.", "views"),
     ("Marts of the day", "Tables that the first run after 04:30 builds.", "daily"),
 )

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PORT = 3911
 URL = f"http://127.0.0.1:{PORT}"
-READY_SECONDS = 120
+READY_SECONDS = 600
 SIZE = ViewportSize(width=1800, height=800)
 GROUPS = ("raw", "staging", "marts", "operations")
 EXPANDED = "expanded=" + "%2C".join(f"global%40global%3A{group}" for group in GROUPS)

@@ -63,7 +63,9 @@ def import_(paths: tuple[Path, ...], account: str | None, new: bool, as_json: bo
     if as_json:
         click.echo(json.dumps(_as_json(account_id, packages, done)))
     else:
-        show_import(account_id, packages, done)
+        show_import(packages, done)
+        if _total(done).rows_loaded:
+            click.echo(f"Next: spotify-assets refresh models the plays of {printable(account_id)}.")
     for file in done:
         if file.error:
             click.echo(f"Error: {printable(_place(file))}: {printable(file.error)}", err=True)
@@ -157,9 +159,7 @@ def _as_json(
     }
 
 
-def show_import(
-    account_id: str, packages: "Sequence[Package]", done: "Sequence[ImportedFile]"
-) -> None:
+def show_import(packages: "Sequence[Package]", done: "Sequence[ImportedFile]") -> None:
     """Say what an import came to, for a person."""
     for file in done:
         if file.error is None:
@@ -176,8 +176,6 @@ def show_import(
                 "a newer spotify-assets."
             )
     total = _total(done)
-    if total.rows_loaded:
-        click.echo(f"Next: spotify-assets refresh models the plays of {printable(account_id)}.")
     if total.rows_quarantined:
         click.echo("Why rows were kept out: spotify-assets quarantine")
     click.echo(str(total))

@@ -135,11 +135,10 @@ def show_quarantine(
         console.print(Text(title, style="bold", no_wrap=True, overflow="ellipsis"))
         ended = f"ended {times.local(row.played_at, zone)}" if row.played_at else "no time"
         first, last = (times.local(text, zone) for text in (row.first_seen_at, row.last_seen_at))
+        seen = f"{row.times_seen:,} times" if row.times_seen > 1 else "once"
         for line in (
             f"{row.account_id}, {ended}",
-            f"seen {row.times_seen:,} times, {first} to {last}"
-            if row.times_seen > 1
-            else f"seen once, {first}",
+            f"seen {seen}, {first if first == last else f'{first} to {last}'}",
             *_plain(row.reasons),
             *_dismissal(row, zone),
         ):
@@ -153,8 +152,8 @@ def show_quarantine(
     click.echo(f"{len(rows):,} in quarantine.{of_these}")
     if waiting:
         click.echo(
-            "After an upgrade: spotify-assets quarantine retry. To accept that rows stay: "
-            "spotify-assets quarantine dismiss"
+            "After an upgrade: spotify-assets quarantine retry\n"
+            'To accept that they stay: spotify-assets quarantine dismiss --all --why "…"'
         )
 
 

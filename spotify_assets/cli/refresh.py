@@ -117,14 +117,23 @@ def show_refresh(done: "Refresh", settings: Settings, *, verbose: bool = False) 
 
     warehouse = Warehouse(settings.warehouse_path)
     if not done.looks and done.run_id:
-        click.echo("Nobody is logged in, so Spotify was not asked. Run: spotify-assets login")
+        click.echo(
+            "Nobody is logged in, so Spotify was not asked. To collect new plays: "
+            "spotify-assets login"
+        )
     elif not done.looks:
-        click.echo("No account is logged in. Run: spotify-assets login")
+        click.echo("Nobody is logged in. Run: spotify-assets login")
     if done.run_id is None and any(look.error for look in done.looks):
         return  # what could not be asked is not known to be old
     if done.run_id is None:
         click.echo(no_news(warehouse, settings.timezone))
         return
+    if not any(receipt.rows_read for receipt in done.receipts.values()):
+        plays = done.models.get("fct_plays")
+        has = (
+            "" if plays is None else f", with {plays:,} {'play' if plays == 1 else 'plays'} in all"
+        )
+        click.echo(f"No new plays from Spotify. The models are up to date{has}.")
     show_new_plays(done.receipts, warehouse, settings.timezone)
     if verbose:
         for account, receipt in done.receipts.items():
@@ -142,8 +151,6 @@ def show_new_plays(receipts: "dict[str, Receipt]", warehouse: "Warehouse", zone:
     from spotify_assets.warehouse.accounts import display_names
 
     names = display_names(warehouse)
-    if not any(receipt.rows_read for receipt in receipts.values()):
-        click.echo("No new plays. The models are up to date.")
     for account, receipt in receipts.items():
         says = "no new plays"
         if receipt.rows_loaded:

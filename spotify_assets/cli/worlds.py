@@ -184,7 +184,7 @@ def _import_once(world: "World") -> None:
     done, stopped = import_and_report(settings, scene.EXPORTED, packages)
     if stopped:
         raise stopped
-    show_import(scene.EXPORTED, packages, done)
+    show_import(packages, done)
     click.echo()
 
 

@@ -224,9 +224,9 @@ def _open(
     log.warning(
         "%s: at most %s plays may be lost between %s and %s.",
         account_id,
-        most,
-        gap_from,
-        gap_to,
+        f"{most:,}",
+        times.local(gap_from, "UTC"),
+        times.local(gap_to, "UTC"),
     )
 
 

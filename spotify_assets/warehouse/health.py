@@ -54,7 +54,8 @@ class Health:
         blind_because: what kept us from looking since.
         provisional_gap_from: end of the last known play while blind; the next look tells whether
             anything after it was lost.
-        lag_seconds: from a play's end until Spotify listed it, the longest of the newest load.
+        lag_seconds: from a play's end until it was seen, the longest of the newest load: how late
+            Spotify listed it, or how long nobody looked.
         open_gaps: gaps in which plays may be missing, `max_lost_plays` in all of them.
         overfull_gaps: gaps in which more plays were found than were thought possible.
         silence: what to think of the time since the last play. Spotify's list may stand still
@@ -123,7 +124,7 @@ def health(settings: Settings) -> list[Health]:
             last_look_error=account.last_look_error,
             failing_since=account.first_failed_at,
             **_blindness(account, warehouse),
-            last_play_at=warehouse.newest_play(account.account_id),
+            last_play_at=warehouse.newest_play_of_any_source(account.account_id),
             lag_seconds=_lag_seconds(account.account_id, state, warehouse),
             silence=_silence(account.account_id, warehouse),
             **_gaps(account.account_id, warehouse),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Executable, Row, func, select, text
+from sqlalchemy import Column, Engine, Executable, Row, func, select, text
 
 from spotify_assets import database
 from spotify_assets.warehouse import schema
@@ -72,13 +72,27 @@ class Warehouse:
             query = query.where(raw_recently_played.c.account_id == account_id)
         return next((played_at for (played_at,) in self.read(query)), None)
 
+    def newest_play_of_any_source(self, account_id: str) -> str | None:
+        """The end of the account's newest play, as Spotify listed it or an export tells it."""
+        newest = [
+            found
+            for end in self._ends()
+            for (found,) in self.read(
+                select(func.max(end)).where(end.table.c.account_id == account_id)
+            )
+        ]
+        return max(filter(None, newest), default=None)
+
+    def _ends(self) -> list[Column[str]]:
+        """The column of each raw table that says when a play ended."""
+        ends = (raw_recently_played.c.played_at, raw_streaming_history.c.ts)
+        # A warehouse of before lacks a table until the next run brings it up to date.
+        return [end for end in ends if self.has_table(end.table.name)]
+
     def extent(self) -> Extent:
         """What is in raw, from all sources together."""
         parts = [
-            self.read(select(func.count(), func.min(end), func.max(end)))
-            for end in (raw_recently_played.c.played_at, raw_streaming_history.c.ts)
-            # A warehouse of before lacks a table until the next run brings it up to date.
-            if self.has_table(end.table.name)
+            self.read(select(func.count(), func.min(end), func.max(end))) for end in self._ends()
         ]
         rows = [tuple(found[0]) for found in parts]
         return Extent(

@@ -27,7 +27,8 @@ def rows(user: User, query: str) -> list[tuple[object, ...]]:
 def test_models_are_built_without_any_login_and_follow_with_the_first_plays(user: User) -> None:
     done = user.run("refresh")
     assert done.returncode == 0
-    assert "Run: spotify-assets login" in done.stdout
+    assert "To collect new plays: spotify-assets login" in done.stdout
+    assert "The models are up to date, with 0 plays in all." in done.stdout
     assert ACCOUNTING.search(done.stdout)
     assert rows(user, "select count(*) from mart_top_tracks") == [(0,)]
     user.log_in("mira")

@@ -68,4 +68,6 @@ def test_where_only_models_were_built_it_says_that_no_play_is_new(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show_refresh(refreshed(), settings)
-    assert capsys.readouterr().out.startswith("No new plays. The models are up to date.\n")
+    assert capsys.readouterr().out.startswith(
+        "No new plays from Spotify. The models are up to date.\n"
+    )

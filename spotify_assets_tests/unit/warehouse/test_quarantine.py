@@ -398,7 +398,7 @@ def test_a_person_reads_what_why_and_when_in_80_columns(shown: Shown) -> None:
     for part in (
         "7  song 1\n",
         "mira, ended 2026-11-20 21:56 CET\n",
-        "seen 96 times, 2026-11-20 22:00 CET to 2026-11-20 22:00 CET\n",
+        "seen 96 times, 2026-11-20 22:00 CET\n",
         "artist name, track uri: missing or null\n",
         "8  (no name)\n",
         "seen once, 2026-11-20 22:00 CET",

@@ -101,7 +101,7 @@ def _polling(found: "Standing", zone: str) -> str:
     last = f"last poll {_short(found.last_poll_at, zone)}"
     if found.polled_by:
         return f"Polled by {' and '.join(found.polled_by)}; {last}"
-    return f"Nothing runs by itself ({last}). Next: spotify-assets schedule install"
+    return f"Nothing polls ({last}). Next: spotify-assets schedule install"
 
 
 def _backup_lines(found: "Standing", zone: str) -> list[str]:

@@ -33,10 +33,11 @@ refresh_job = dg.define_asset_job(
 
 refresh_all_job = dg.define_asset_job(
     "refresh_all_job",
-    selection=(from_spotify | models) - checks_of_the_day,
+    selection=(from_spotify | exported | models) - checks_of_the_day,
     description=(
         "A refresh that builds the marts of the day too: the first one, the one after an import or "
-        "after a change of the models. Runs the same tests as refresh_job."
+        "after a change of the models. Runs the same tests as refresh_job, and the checks of "
+        "raw/streaming_history."
     ),
 )
 

@@ -75,9 +75,16 @@ def display_names(warehouse: Warehouse) -> dict[str, str]:
 
 
 def known_as(settings: Settings, name: str) -> str:
-    """The id of the account that has this display name, or the name itself where it is an id."""
+    """The id of the account of this name: an id itself, else a display name; else the name.
+
+    An id comes first: an account that logs in later may have one that is another's display name.
+    """
+    if name in known_accounts(settings):
+        return name
     names = display_names(Warehouse(settings.warehouse_path))
-    return next((each for each, shown in names.items() if shown == name), name)
+    return next(
+        (each for each, shown in names.items() if shown.casefold() == name.casefold()), name
+    )
 
 
 def find_account(settings: Settings, name: str) -> str:

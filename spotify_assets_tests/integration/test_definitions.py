@@ -202,6 +202,9 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
     )
 
 
+RAW_EXPORTS = "raw/streaming_history"
+
+
 def test_the_jobs_hold_what_they_promise() -> None:
     def assets(job: str) -> set[str]:
         layer = defs.resolve_job_def(job).asset_layer
@@ -219,6 +222,12 @@ def test_the_jobs_hold_what_they_promise() -> None:
     every = {*checks("daily_refresh_job"), *checks("weekly_restore_drill_job")}
     assert every == set(defs.resolve_asset_graph().asset_check_keys)
     assert checks("daily_refresh_job") > CHECKS_OF_THE_DAY
+    # They run an import's checks, as the first run after it.
+    of_exports = {key for key in every if key.asset_key.to_user_string() == RAW_EXPORTS}
+    assert {"contract", "fields"} <= {key.name for key in of_exports}
+    for job in ("refresh_all_job", "models_job"):
+        assert checks(job) & of_exports == of_exports - CHECKS_OF_THE_DAY
+    assert not checks("refresh_job") & of_exports
     for job in ("refresh_job", "refresh_all_job", "models_job"):
         names = {check.name for check in checks(job)}
         assert not checks(job) & CHECKS_OF_THE_DAY

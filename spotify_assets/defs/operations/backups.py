@@ -85,7 +85,7 @@ daily_backup = dg.ScheduleDefinition(
 
 @dg.asset_check(asset=backups.key)
 def restore_drill(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """The newest backup, restored into a scratch folder, has all rows, and its models were built."""
+    """The newest backup, restored into a scratch folder, has all its rows and can be modelled."""
     context.instance.add_run_tags(context.run.run_id, process_tags())
     try:
         done = drill(Settings.load())

@@ -185,6 +185,34 @@ def test_an_account_is_found_by_its_display_name_too(settings: Settings, downloa
     assert answer("accounts", "timezone", "Mira & Jonas!")["account_id"] == "mira"
 
 
+def test_an_id_is_found_before_another_account_s_display_name(
+    settings: Settings, download: str
+) -> None:
+    told("import", "--account", "mira", download)
+    told("accounts", "rename", "mira", "jonas")
+    State(settings.state_path).add_account("jonas")  # as his first login does
+    assert answer("import", "--account", "jonas", download)["account_id"] == "jonas"
+    assert answer("accounts", "remove", "jonas", "--yes")["account_id"] == "jonas"
+    assert known_accounts(settings) == {"mira"}
+
+
+def test_a_display_name_in_other_letters_makes_no_account(
+    settings: Settings, download: str
+) -> None:
+    told("import", "--account", "mira", download)
+    told("accounts", "rename", "mira", "Mum")
+    assert answer("import", "--account", "mum", "--new", download)["account_id"] == "mira"
+    assert known_accounts(settings) == {"mira"}
+
+
+def test_an_account_that_was_only_imported_has_a_last_play(download: str) -> None:
+    told("import", "--account", "mira", download)
+    (account,) = answer("status")["accounts"]
+    newest = max(str(row["ts"]) for row in rows_of(*range(20)))
+    assert account["last_play_at"] == newest.replace("Z", ".000Z")
+    assert account["last_look_at"] is None
+
+
 # The same file after each command
 
 

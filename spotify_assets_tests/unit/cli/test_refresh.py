@@ -69,5 +69,5 @@ def test_where_only_models_were_built_it_says_that_no_play_is_new(
 ) -> None:
     show_refresh(refreshed(), settings)
     assert capsys.readouterr().out.startswith(
-        "No new plays from Spotify. The models are up to date.\n"
+        "No new plays from Spotify. The models are up to date, with 1,234 plays in all.\n"
     )

@@ -357,9 +357,7 @@ def test_status_says_by_what_the_accounts_are_polled_and_when_they_last_were(
         return shown, json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)
 
     shown, answer = status()
-    assert (
-        "Nothing runs by itself (last poll never). Next: spotify-assets schedule install" in shown
-    )
+    assert "Nothing polls (last poll never). Next: spotify-assets schedule install" in shown
     assert (answer["polled_by"], answer["last_poll_at"]) == ([], None)
     state.record_failed_look("mira", "no answer")
     with_systemd.run("install")

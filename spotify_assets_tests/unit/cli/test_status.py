@@ -143,7 +143,7 @@ def test_it_fits_80_columns_and_24_lines_in_every_trouble(
     text = "\n".join(lines)
     assert "123,456" in text
     assert "may get lost" in text
-    assert "Nothing runs by itself" in text
+    assert "Nothing polls" in text
     if accounts == 5:
         assert "more: spotify-assets status --json" in text
 

@@ -403,7 +403,8 @@ def test_a_person_reads_what_why_and_when_in_80_columns(shown: Shown) -> None:
         "8  (no name)\n",
         "seen once, 2026-11-20 22:00 CET",
         "2 in quarantine.\n",
-        "After an upgrade: spotify-assets quarantine retry. To accept",
+        "After an upgrade: spotify-assets quarantine retry\n",
+        'To accept that they stay: spotify-assets quarantine dismiss --all --why "…"\n',
     ):
         assert part in text
     assert shown() == "Nothing is in quarantine.\n"

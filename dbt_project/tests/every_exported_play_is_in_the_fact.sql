@@ -66,7 +66,7 @@ explained as (
     inner join exported
         on
             left_out.account_id = exported.account_id
-            and left_out.title_in_both = exported.title_in_both
+            and exported.title_in_both in (left_out.title_in_both, '')
     where
         left_out.kind <> 'extended'
         and exported.kind = 'extended'

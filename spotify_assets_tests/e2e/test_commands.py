@@ -12,7 +12,7 @@ import pytest
 from spotify_assets import times
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets_tests.support import FirstRefresh, User, contents
+from spotify_assets_tests.support import FirstRefresh, User, contents, free_port
 
 ACCOUNTING = re.compile(
     r"^([\d,]+) read = ([\d,]+) loaded \+ ([\d,]+) duplicate \+ ([\d,]+) quarantined"
@@ -60,9 +60,11 @@ def test_a_folder_with_which_dagster_would_write_elsewhere_is_refused_and_nothin
     assert sorted(home.rglob("*")) == before
 
 
-@pytest.mark.parametrize("command", ["refresh", "dev"])
-def test_a_dagster_home_that_is_not_there_is_one_clear_line(command: str, user: User) -> None:
-    done = user.run(command, DAGSTER_HOME="/nowhere")
+@pytest.mark.parametrize("command", [("refresh",), ("dev", "--port", str(free_port()))])
+def test_a_dagster_home_that_is_not_there_is_one_clear_line(
+    command: tuple[str, ...], user: User
+) -> None:
+    done = user.run(*command, DAGSTER_HOME="/nowhere")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: DAGSTER_HOME is '/nowhere', and there is no such folder.")
     assert len(done.stderr.splitlines()) == 1

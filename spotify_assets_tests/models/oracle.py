@@ -155,7 +155,8 @@ def exported_plays(rows: Iterable[Row]) -> list[Row]:
         for row in once
         for each in [row, *variants[row["row_key"]]]
     }
-    return [*once, *_not_told_better(account_data, told)]
+    left = list(_not_told_better(account_data, told))
+    return list(_with_their_titles(once, left))
 
 
 def _best(variants: list[Row]) -> Row:
@@ -257,6 +258,25 @@ def _not_told_better(
                 used.add(other["row_key"])
         told = {names: row for names, row in told.items() if names[0] not in used}
     return left.values()
+
+
+def _with_their_titles(once: list[Row], account_data: list[Row]) -> Iterator[Row]:
+    """Each play; one that lost its title has that of the row of its minute and length."""
+
+    def minute(row: Row) -> tuple[int, int]:
+        return row["ts_ms"] // MINUTE, row["ms_played"]
+
+    titled = defaultdict(list)
+    for row in sorted(account_data, key=lambda row: row["row_key"]):
+        titled[minute(row)].append(row)
+    for row in sorted(once, key=lambda row: row["row_key"]):
+        if not row["title"] and titled[minute(row)]:
+            other = titled[minute(row)].pop(0)
+            yield row | {n: _first(row[n], other[n]) for n in ("track", "artist", "album")}
+        else:
+            yield row
+    for rows in titled.values():
+        yield from rows
 
 
 def _pairs(

@@ -323,6 +323,7 @@ taken_0 as (
         artist_in_both,
         ms_played,
         ts_ms / 60000 as ended_in,
+        0 as has_no_title,
         0 as is_taken
     from best
     where kind <> 'extended'
@@ -335,6 +336,7 @@ taken_0 as (
         artist_in_both,
         ms_played,
         ended_in,
+        case when title_in_both = '' then 1 else 0 end as has_no_title,
         0 as is_taken
     from late_enough
     union
@@ -346,6 +348,7 @@ taken_0 as (
         variants.artist_in_both,
         late_enough.ms_played,
         late_enough.ended_in,
+        case when late_enough.title_in_both = '' then 1 else 0 end as has_no_title,
         0 as is_taken
     from late_enough
     inner join variants
@@ -395,6 +398,7 @@ taken_{{ loop.index }} as (
         artist_in_both,
         ms_played,
         ended_in,
+        has_no_title,
         max(case when nth <= extended_rows and nth <= account_rows then 1 else 0 end) over (
             partition by account_id, row_key
         ) as is_taken
@@ -403,9 +407,63 @@ taken_{{ loop.index }} as (
 ),
 {%- endfor %}
 
+left_over as (
+
+    select * from taken_{{ yields | length }}
+    where is_taken = 0
+
+),
+
+-- Where a track is taken down, the extended history loses its names. The account data keeps them.
+without_title as (
+
+    select
+        *,
+        dense_rank() over (
+            partition by is_account_data, account_id, ended_in, ms_played
+            order by row_key
+        ) as nth
+    from left_over
+    where is_account_data = 1 or has_no_title = 1
+
+),
+
+their_titles as (
+
+    select
+        max(case when is_account_data = 0 then row_key end) as row_key,
+        max(case when is_account_data = 1 then row_key end) as account_row_key
+    from without_title
+    group by account_id, ended_in, ms_played, nth
+    having min(is_account_data) <> max(is_account_data)
+
+),
+
 plays as (
 
-    {%- for rows in ['told_once', 'best'] %}
+    select
+        told_once.row_key,
+        told_once.account_id,
+        told_once.kind,
+        told_once.content_type,
+        told_once.track_uri,
+        {%- for name in names %}
+        coalesce(nullif(told_once.{{ name }}, ''), titled.{{ name }}) as {{ name }},
+        {%- endfor %}
+        told_once.ts,
+        told_once.ts_ms,
+        told_once.player_ended_at_ms,
+        told_once.ended_at_ms,
+        told_once.time_is_unreliable,
+        told_once.ms_played,
+        told_once.reason_end,
+        told_once.skipped,
+        told_once.incognito_mode
+    from told_once
+    left join their_titles on told_once.row_key = their_titles.row_key
+    left join best as titled on their_titles.account_row_key = titled.row_key
+
+    union all
 
     select
         row_key,
@@ -425,18 +483,13 @@ plays as (
         reason_end,
         skipped,
         incognito_mode
-    from {{ rows }}
-    {%- if not loop.last %}
-
-    union all
-    {%- endif %}
-    {%- endfor %}
+    from best
     where
         row_key in (
-            select taken.row_key
-            from taken_{{ yields | length }} as taken
-            where taken.is_account_data = 1 and taken.is_taken = 0
+            select left_over.row_key from left_over
+            where left_over.is_account_data = 1
         )
+        and row_key not in (select their_titles.account_row_key from their_titles)
 
 )
 

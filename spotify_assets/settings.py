@@ -22,6 +22,8 @@ from dotenv import dotenv_values
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 LOCALTIME = Path("/etc/localtime")
+# Files among the IANA data that name no place: this machine's zone under another name, and none.
+NO_ZONES = {"localtime", "posixrules", "Factory"}
 
 # Spotify counts calls per developer account; 96 looks a day stay far inside what is allowed.
 LOOK_EVERY_SECONDS = 15 * 60
@@ -236,13 +238,13 @@ def _address(name: str, address: str) -> str:
 
 
 def _zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key if name else ""
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise SettingsError(
-            f"SPOTIFY_TIMEZONE is {name!r}, which is no zone of the IANA list. "
-            "Write it as in Europe/Berlin, or leave it empty for this machine's."
-        ) from None
+    with suppress(ValueError, OSError, ZoneInfoNotFoundError):
+        if name not in NO_ZONES:
+            return ZoneInfo(name).key if name else ""
+    raise SettingsError(
+        f"SPOTIFY_TIMEZONE is {name!r}, which is no zone of the IANA list. "
+        "Write it as in Europe/Berlin, or leave it empty for this machine's."
+    )
 
 
 @cache
@@ -256,7 +258,7 @@ def machines_zone() -> str:
         SettingsError: no name agrees, as with TZ=XYZ-3.
     """
     for name in _possible_names():
-        if _is_on_the_machines_clock(name):
+        if name not in NO_ZONES and _is_on_the_machines_clock(name):
             return name
     raise SettingsError(
         f"This machine's time zone ({datetime.now().astimezone().tzname()}) has no name in the "

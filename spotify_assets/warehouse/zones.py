@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from sqlalchemy import Connection, Engine, ScalarResult, Select, delete, insert, select
 
 from spotify_assets import times
-from spotify_assets.settings import machines_zone
+from spotify_assets.settings import NO_ZONES, machines_zone
 from spotify_assets.warehouse.tables import (
     account_zones,
     loads,
@@ -29,8 +29,6 @@ from spotify_assets.warehouse.warehouse import Warehouse
 BEGIN, END = datetime(2006, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC)
 # No zone changed its offset twice within this time since the begin.
 STEP, SECOND = timedelta(days=7), timedelta(seconds=1)
-# Files among the IANA data that name no place: this machine's zone under another name, and none.
-NO_ZONES = {"localtime", "posixrules", "Factory"}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 import spotify_assets.settings
 from spotify_assets.settings import (
     CHECKOUT,
+    NO_ZONES,
     KeepBackups,
     Settings,
     SettingsError,
@@ -192,6 +193,12 @@ def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
         Settings.load({"SPOTIFY_TIMEZONE": zone}, env_file=None)
 
 
+@pytest.mark.parametrize("name", sorted(NO_ZONES))
+def test_a_file_of_the_zone_data_that_names_no_place_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"SPOTIFY_TIMEZONE is '{name}', which is no zone"):
+        Settings.load({"SPOTIFY_TIMEZONE": name}, env_file=None)
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Set this machine's zone: by TZ, and by what tzlocal and /etc/localtime say of it."""
@@ -258,6 +265,8 @@ def test_a_machine_that_says_nothing_is_in_utc_only_if_its_clock_is(
     machine: Callable[..., None],
 ) -> None:
     machine("UTC0", named="")
+    assert machines_zone() == "UTC"
+    machine("UTC0", named="Factory")  # a clock without an offset that is no place's
     assert machines_zone() == "UTC"
     machine("XYZ-3", named="")
     with pytest.raises(SettingsError, match=r"\(XYZ\) has no name .* Set SPOTIFY_TIMEZONE"):

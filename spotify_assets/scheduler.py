@@ -81,22 +81,33 @@ class Scheduler(Protocol):
         ...
 
     def remove(self, job: Job) -> None:
-        """Stop the job and remove what was written."""
+        """Stop the job and remove what was written.
+
+        Raises:
+            SchedulerError: it could not be stopped, or not be removed; the message says which.
+        """
         ...
 
 
-def present_scheduler() -> Scheduler:
-    """The scheduler of this machine.
+def present_scheduler(job: Job) -> Scheduler:
+    """The scheduler of this machine that is to have the job.
 
     Raises:
-        SchedulerError: there is none that is known here.
+        SchedulerError: there is none that is known here, or one has the job and does not answer, so
+            that with another one two would call.
     """
     if sys.platform == "darwin":
         return Launchd()
     if sys.platform == "win32":
         return TaskScheduler()
-    if shutil.which("systemctl") and _try("systemctl", "--user", "show-environment") is None:
+    trouble = _try("systemctl", "--user", "show-environment")
+    if trouble is None:
         return Systemd()
+    if Systemd().is_installed(job):
+        raise SchedulerError(
+            f"systemd has a timer for this already, and does not answer here: {trouble}. Log in as "
+            f"{_user()} and install again, or end it first: spotify-assets schedule remove"
+        )
     if shutil.which("crontab"):
         return Cron()
     raise SchedulerError(
@@ -108,15 +119,19 @@ def present_scheduler() -> Scheduler:
 def installed_schedulers(settings: Settings) -> list[str]:
     """The names of the schedulers that call `refresh` for these settings."""
     try:
-        job = Job.of(settings)
+        return [each.name for each in schedulers_with(Job.of(settings))]
     except SchedulerError:
         return []
+
+
+def schedulers_with(job: Job) -> list[Scheduler]:
+    """The schedulers that have the job, whether they answer or not."""
     kinds: tuple[Scheduler, ...] = (Systemd(), Cron())
     if sys.platform == "darwin":
         kinds = (Launchd(), Cron())
     if sys.platform == "win32":
         kinds = (TaskScheduler(),)
-    return [kind.name for kind in kinds if kind.is_installed(job)]
+    return [kind for kind in kinds if kind.is_installed(job)]
 
 
 def only_in_this_shell(settings: Settings) -> list[str]:
@@ -167,19 +182,43 @@ class Systemd:
                 f"systemd calls no command with a quote or a backslash in its path: {job.command}. "
                 "Move the checkout."
             )
-        _write(self.texts(job))
-        _run("systemctl", "--user", "daemon-reload")
-        _run("systemctl", "--user", "enable", "--now", f"{job.name}.timer")
+        paths, was_installed = map(Path, self.texts(job)), self.is_installed(job)
+        before = {path: path.read_bytes() for path in paths if path.is_file()}
+        try:
+            _write(self.texts(job))
+            _run("systemctl", "--user", "daemon-reload")
+            _run("systemctl", "--user", "enable", "--now", f"{job.name}.timer")
+        except (SchedulerError, OSError):
+            if was_installed:  # and may run
+                for path, content in before.items():
+                    path.write_bytes(content)
+                _try("systemctl", "--user", "daemon-reload")
+            else:
+                with suppress(SchedulerError):
+                    self.remove(job)
+            raise
         if _try("loginctl", "enable-linger") is None:
             return []
         command = f"sudo loginctl enable-linger {shlex.quote(_user())}"
         return [f"It runs only while you are logged in here. To let it always run: {command}"]
 
     def remove(self, job: Job) -> None:
-        _run("systemctl", "--user", "disable", "--now", f"{job.name}.timer")
-        for path in self.texts(job):
-            Path(path).unlink(missing_ok=True)
-        _run("systemctl", "--user", "daemon-reload")
+        trouble = _try("systemctl", "--user", "disable", "--now", f"{job.name}.timer")
+        for path in self._files(job):
+            path.unlink(missing_ok=True)
+        _try("systemctl", "--user", "daemon-reload")  # a timer that is stopped needs none
+        if trouble is not None:
+            stop = f"XDG_RUNTIME_DIR=/run/user/{os.getuid()} systemctl --user stop {job.name}.timer"
+            raise SchedulerError(
+                "The files of systemd's timer are removed, but systemd could not be told to stop "
+                f"it: {trouble}. If it runs, it does so until this machine restarts. To stop it "
+                f"now: {stop}"
+            )
+
+    def _files(self, job: Job) -> list[Path]:
+        """What is written, and the link by which systemd starts the timer."""
+        link = _systemd_folder() / "timers.target.wants" / f"{job.name}.timer"
+        return [link, *map(Path, self.texts(job))]
 
 
 class Launchd:

@@ -1,12 +1,13 @@
 """`schedule`: have this machine collect by itself, also after a restart."""
 
 import json
+from collections.abc import Sequence
 
 import click
 
 from spotify_assets import scheduler
 from spotify_assets.cli.output import json_option, printable
-from spotify_assets.scheduler import EVERY_MINUTES, Job, SchedulerError
+from spotify_assets.scheduler import EVERY_MINUTES, Job, Scheduler, SchedulerError
 from spotify_assets.settings import CHECKOUT, Settings
 
 
@@ -40,11 +41,12 @@ def install(only_print: bool) -> None:
     """Let this machine call `refresh` every 15 minutes, also after a restart.
 
     A timer of systemd for this user, an agent of launchd on macOS, a task of Windows, or else a
-    line in the crontab. The same again changes nothing.
+    line in the crontab. The same again changes nothing, and what another of these had is removed.
     """
     settings = Settings.load()
     try:
-        job, here = Job.of(settings), scheduler.present_scheduler()
+        job = Job.of(settings)
+        here = scheduler.present_scheduler(job)
         if only_print:
             for name, text in here.texts(job).items():
                 click.echo(f"# {name}\n{text}")
@@ -63,18 +65,31 @@ def install(only_print: bool) -> None:
             f"Set only in this shell, so not there: {', '.join(missing)}. Put it into "
             f"{printable(CHECKOUT / '.env')}"
         )
+    _remove_from([each for each in scheduler.schedulers_with(job) if each.name != here.name], job)
 
 
 @schedule.command()
 def remove() -> None:
     """End what `install` began; nothing that was collected goes."""
-    settings = Settings.load()
     try:
-        job, here = Job.of(settings), scheduler.present_scheduler()
-        if not here.is_installed(job):
-            click.echo("Nothing is installed.")
-            return
-        here.remove(job)
+        job = Job.of(Settings.load())
     except SchedulerError as error:
         raise click.ClickException(printable(error)) from None
-    click.echo(f"{here.name} calls refresh no more.")
+    found = scheduler.schedulers_with(job)
+    if not found:
+        click.echo("Nothing is installed.")
+    _remove_from(found, job)
+
+
+def _remove_from(found: Sequence[Scheduler], job: Job) -> None:
+    """Remove the job from each of these, also where another one fails."""
+    failed = []
+    for each in found:
+        try:
+            each.remove(job)
+        except SchedulerError as error:
+            failed.append(str(error))
+        else:
+            click.echo(f"{each.name} calls refresh no more.")
+    if failed:
+        raise click.ClickException(printable(" ".join(failed)))

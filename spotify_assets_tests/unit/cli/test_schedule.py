@@ -250,6 +250,96 @@ def test_a_timer_is_enabled_for_ever_and_also_without_a_session(with_systemd: Ma
     assert "Nothing is installed. Next:" in with_systemd.run()
 
 
+# Where systemd has the job and does not answer, or refuses it.
+
+NO_BUS = LOGS + "echo 'Failed to connect to bus' >&2; exit 1\n"
+LINKS = (
+    LOGS
+    + """
+link="$HOME/.config/systemd/user/timers.target.wants/$4"
+[ "$2" = enable ] && mkdir -p "${link%/*}" && ln -sf "../$4" "$link"
+exit 0
+"""
+)
+
+
+def refusing(step: str) -> str:
+    """A systemctl that refuses the steps of this pattern of the shell."""
+    return LOGS + f'case $2 in {step}) echo "Access denied" >&2; exit 1;; esac\n'
+
+
+def test_remove_ends_a_timer_of_a_systemd_that_does_not_answer(with_systemd: Machine) -> None:
+    with_systemd.tool("crontab", CRONTAB)
+    with_systemd.tool("systemctl", LINKS)
+    with_systemd.run("install")
+    name = units(with_systemd)[".timer"].name
+    with_systemd.tool("systemctl", NO_BUS)
+    said = with_systemd.run("remove", fails=True)
+    assert "could not be told to stop it: Failed to connect to bus." in said
+    assert f"To stop it now: XDG_RUNTIME_DIR=/run/user/{os.getuid()} systemctl --user stop" in said
+    assert [path for path in with_systemd.home.rglob("*") if path.name == name] == []
+    assert "Nothing is installed. Next:" in with_systemd.run()
+    assert with_systemd.run("remove") == "Nothing is installed.\n"
+
+
+@pytest.mark.parametrize("step", ["daemon-reload", "enable", "enable|disable", "[de]*"])
+def test_an_installation_that_systemd_refuses_leaves_nothing(
+    with_systemd: Machine, step: str
+) -> None:
+    with_systemd.tool("systemctl", refusing(step))
+    before = with_systemd.files()
+    assert "failed: Access denied" in with_systemd.run("install", fails=True)
+    assert with_systemd.files() == before
+    assert "Nothing is installed. Next:" in with_systemd.run()
+
+
+@pytest.mark.parametrize("step", ["daemon-reload", "enable"])
+def test_an_installation_that_systemd_refuses_leaves_the_one_before(
+    with_systemd: Machine, step: str
+) -> None:
+    with_systemd.run("install")
+    before = {path: path.read_text() for path in units(with_systemd).values()}
+    data = os.environ["SPOTIFY_ASSETS_DATA"]
+    with_systemd.use("moved")
+    os.environ["SPOTIFY_ASSETS_DATA"] = data
+    with_systemd.tool("systemctl", refusing(step))
+    with_systemd.run("install", fails=True)
+    assert {path: path.read_text() for path in units(with_systemd).values()} == before
+
+
+def test_cron_does_not_get_what_a_systemd_that_does_not_answer_has(with_systemd: Machine) -> None:
+    with_systemd.tool("crontab", CRONTAB)
+    with_systemd.run("install")
+    with_systemd.tool("systemctl", NO_BUS)
+    before = with_systemd.files()
+    said = with_systemd.run("install", fails=True)
+    assert "systemd has a timer for this already, and does not answer here: Failed to" in said
+    assert with_systemd.files() == before
+    with_systemd.run("remove", fails=True)
+    assert "cron calls refresh every 15 minutes" in with_systemd.run("install")
+    assert json.loads(with_systemd.run("--json")) == {"installed": ["cron"]}
+
+
+def test_a_line_of_the_crontab_goes_when_systemd_gets_the_job(machine: Machine) -> None:
+    machine.tool("crontab", CRONTAB)
+    machine.run("install")
+    machine.tool("systemctl", LOGS)
+    assert machine.run("install").endswith("cron calls refresh no more.\n")
+    assert json.loads(machine.run("--json")) == {"installed": ["systemd"]}
+    assert (machine.home / "crontab").read_text() == ""
+
+
+def test_remove_ends_it_wherever_it_is(with_systemd: Machine) -> None:
+    with_systemd.tool("crontab", CRONTAB)
+    with_systemd.run("install")
+    job = scheduler.Job.of(Settings.load())
+    scheduler.Cron().install(job)
+    with_systemd.tool("systemctl", NO_BUS)
+    said = with_systemd.run("remove", fails=True)
+    assert said.startswith("cron calls refresh no more.\nError: The files of systemd's timer")
+    assert json.loads(with_systemd.run("--json")) == {"installed": []}
+
+
 def test_where_lingering_is_not_allowed_it_says_the_command(with_systemd: Machine) -> None:
     with_systemd.tool("loginctl", LOGS + "echo 'Access denied' >&2; exit 1\n")
     assert "always run: sudo loginctl enable-linger " in with_systemd.run("install")

@@ -52,9 +52,10 @@ def _one_line(error: Exception) -> str | None:
 
     from spotify_assets.spotify.errors import SpotifyError
     from spotify_assets.warehouse.backups.errors import BackupError
+    from spotify_assets.warehouse.dbt_command import ModelsError
     from spotify_assets.warehouse.schema import SchemaError
 
-    if isinstance(error, SettingsError | SpotifyError | BackupError | SchemaError):
+    if isinstance(error, SettingsError | SpotifyError | BackupError | SchemaError | ModelsError):
         return str(error)
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")

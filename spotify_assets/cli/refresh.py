@@ -56,7 +56,9 @@ def refresh(verbose: bool, as_json: bool) -> None:
     for look in done.looks:
         if look.error:
             click.echo(f"Error: {look.account_id}: {look.error}", err=True)
-    if done.failures or (not done.succeeded and not any(look.error for look in done.looks)):
+    if done.failures and done.run_id is None:
+        click.echo(f"Error: {'; '.join(done.failures)}", err=True)
+    elif done.failures or (not done.succeeded and not any(look.error for look in done.looks)):
         reasons = "; ".join(done.failures) or "Dagster could not keep why; the disk may be full."
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
     if not done.succeeded or any(look.error for look in done.looks):
@@ -115,6 +117,8 @@ def show_refresh(done: "Refresh", settings: Settings, *, verbose: bool = False) 
     from spotify_assets.warehouse.pending import no_news
     from spotify_assets.warehouse.warehouse import Warehouse
 
+    if done.run_id is None and done.failures:
+        return  # no run began, so only why is known
     warehouse = Warehouse(settings.warehouse_path)
     if not done.looks and done.run_id:
         click.echo(

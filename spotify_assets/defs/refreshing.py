@@ -17,6 +17,7 @@ from spotify_assets.settings import Settings, SettingsError
 from spotify_assets.spotify.landing import Look, look_at_all
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import State
+from spotify_assets.warehouse.dbt_command import ModelsError
 from spotify_assets.warehouse.loading import Receipt
 from spotify_assets.warehouse.pending import (
     has_news,
@@ -41,10 +42,11 @@ class Refresh:
     """What a refresh came to.
 
     Attributes:
-        run_id: the Dagster run, or None where there was nothing to do.
+        run_id: the Dagster run, or None where there was nothing to do or none could begin.
         receipts: by account.
         models: rows of each model that was built, where it has rows.
-        failures: one line for each step that failed, but for what `looks` say already.
+        failures: one line for each step that failed, but for what `looks` say already; or why no
+            run could begin.
     """
 
     looks: list[Look]
@@ -84,7 +86,12 @@ def refresh(
         else:
             job = "refresh_all_job" if needs_all_models(warehouse) else "refresh_job"
         with _printing_to(log_file):
-            result = _run(load_definitions(), instance, job)
+            try:
+                result = _run(load_definitions(), instance, job)
+            except ModelsError as error:
+                print(error)
+                kept = f"{error}\nWhat was collected is kept; once that is done, refresh models it."
+                return Refresh(looks, succeeded=False, failures=[kept])
     return Refresh(
         looks,
         run_id=result.run_id,

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from spotify_assets.defs.models.project import dbt_project
 from spotify_assets.defs.refreshing import open_instance
 from spotify_assets.settings import CHECKOUT, Settings
 
@@ -35,10 +36,12 @@ def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
 
     Raises:
         OSError: the port is taken, or `dagster dev` ended by itself.
+        ModelsError: dbt cannot read the models, so that Dagster would show and run nothing.
     """
     check_port(port)
     with open_instance(settings):  # created here, before several processes of dagster's try at once
         pass
+    dbt_project()
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
     tell(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
     # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.

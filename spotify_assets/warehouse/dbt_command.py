@@ -31,6 +31,10 @@ NO_JSON = ("--no-write-json",)  # writing manifest and results takes a second
 PATH_OPTIONS = ("--project-dir", "--profiles-dir", "--state", "--defer-state", "--log-path")
 
 
+class ModelsError(Exception):
+    """Dbt cannot read the models and tests; the message holds its own words and what helps."""
+
+
 def main() -> None:
     """Run dbt with this process's arguments, in the data folder."""
     arguments = sys.argv[1:]

@@ -4,13 +4,18 @@ import hashlib
 import json
 import re
 import shlex
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from spotify_assets import times
-from spotify_assets_tests.support import User, contents, sandbox, user_of
+from spotify_assets.settings import CHECKOUT
+from spotify_assets.spotify.state import State
+from spotify_assets_tests.support import User, contents, free_port, sandbox, user_of
 
 ACCOUNTING = re.compile(
     r"^([\d,]+) read = ([\d,]+) loaded \+ ([\d,]+) duplicate \+ ([\d,]+) quarantined"
@@ -65,6 +70,52 @@ def test_one_account_that_fails_does_not_stop_the_others(user: User) -> None:
     (alert,) = alerts.read_text().splitlines()
     assert alert.startswith("jonas: no answer from Spotify since ")
     assert alert.endswith("jonas has no stored login. Run: spotify-assets login")
+
+
+def test_a_broken_model_of_the_users_own_is_a_clear_error_and_costs_no_poll(
+    user: User, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__", "logs", "custom")
+    for name in ("spotify_assets", "dbt_project"):
+        shutil.copytree(CHECKOUT / name, checkout / name, ignore=ignored)
+    shutil.copy(CHECKOUT / "workspace.yaml", checkout)
+    own = checkout / "dbt_project" / "models" / "custom" / "broken.sql"
+    own.parent.mkdir()
+    own.write_text("select * from {{ ref('nope') }}")
+    user.log_in("mira")
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "spotify_assets.cli", *arguments],
+            cwd=tmp_path,
+            env=user.environment | {"PYTHONPATH": str(checkout)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    error = [
+        "Error: dbt cannot read the models and tests:",
+        "Compilation Error",
+        "  Model 'model.spotify.broken' (models/custom/broken.sql) depends on a node named 'nope' "
+        "which was not found",
+        f"Mend that file or move it away. Your own ones are in {own.parent} and "
+        f"{checkout / 'dbt_project' / 'tests' / 'custom'}.",
+    ]
+    done = run("refresh")
+    kept = "What was collected is kept; once that is done, refresh models it."
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (1, "", [*error, kept])
+    assert (user.settings.data / "refresh.log").read_text().startswith("dbt cannot read the models")
+    assert len(State(user.settings.state_path).page_ids()) == 1
+    served = run("dev", "--port", str(free_port()))
+    assert (served.returncode, served.stdout, served.stderr.splitlines()) == (1, "", error)
+    own.write_text("select track_key from {{ ref('fct_plays') }}")
+    assert run("refresh").returncode == 0
+    assert rows(user, "select count(*) from fct_plays") == [(50,)]
+    assert rows(user, "select count(*) from broken") == [(50,)]
+    assert len(State(user.settings.state_path).page_ids()) == 1
 
 
 def test_a_recorded_response_arrives_field_by_field(tmp_path: Path, samples: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -19,8 +20,11 @@ from spotify_assets.warehouse.dbt_command import (
     PARSED_DIR,
     PARSED_FILE,
     PROJECT_DIR,
+    ModelsError,
     dbt_executable,
 )
+
+LINES_OF_DBT = 15  # of what it says about a file that it cannot read
 
 
 @cache
@@ -31,7 +35,7 @@ def dbt_project() -> DbtProject:
     the manifest once for all processes, whatever loads the definitions first.
 
     Raises:
-        RuntimeError: dbt cannot parse the project; the message holds dbt's own.
+        ModelsError: dbt cannot parse the project.
     """
     project = DbtProject(project_dir=PROJECT_DIR, profiles_dir=PROJECT_DIR, target_path=PARSED_DIR)
     if _is_stale(project.manifest_path):
@@ -77,6 +81,7 @@ def _parse(target: Path) -> None:
                 dbt_executable(),
                 *("compile", "--select", "resource_type:model", "--indirect-selection", "empty"),
                 *("--target-path", folder, "--log-path", folder),
+                *("--quiet", "--no-use-colors"),
             ],
             cwd=PROJECT_DIR,
             env={**os.environ, "SPOTIFY_ASSETS_DATA": data},
@@ -87,8 +92,20 @@ def _parse(target: Path) -> None:
         # A model that needs tables to be compiled fails here and may be built all the same.
         manifest = Path(folder, "manifest.json")
         if not manifest.exists():
-            raise RuntimeError(f"dbt could not parse {PROJECT_DIR}:\n{parsed.stdout}")
+            raise ModelsError(_explained(parsed.stdout or parsed.stderr))
         found = column_lineage(json.loads(manifest.read_bytes()), read_lineage(target))
         Path(folder, LINEAGE).write_text(json.dumps(found), "utf-8")
         for name in (PARSED_FILE, LINEAGE, manifest.name):
             shutil.move(Path(folder, name), target / name)
+
+
+def _explained(said: str) -> str:
+    """What dbt said of a file that it cannot read, and what to do about it."""
+    words = re.sub(r"^\d\d:\d\d:\d\d +(Encountered an error:\n)?", "", said, flags=re.MULTILINE)
+    lines = words.strip().splitlines()
+    if len(lines) > LINES_OF_DBT:
+        lines = [*lines[:LINES_OF_DBT], "  … All of it: spotify-assets-dbt parse"]
+    folders = " and ".join(str(PROJECT_DIR / kind / "custom") for kind in ("models", "tests"))
+    begin = "dbt cannot read the models and tests:"
+    end = f"Mend that file or move it away. Your own ones are in {folders}."
+    return "\n".join([begin, *lines, end])

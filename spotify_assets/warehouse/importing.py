@@ -20,7 +20,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.files import HistoryFile, Package
-from spotify_assets.spotify.export.names import Kind, kind_of
+from spotify_assets.spotify.export.names import Kind, Series, kind_of
 from spotify_assets.spotify.state import State, check_name
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile, finish_package
@@ -128,7 +128,7 @@ class _Import:
         self._id = uuid.uuid4().hex
         # How often each row of the account data was there so far; they can look alike. Files that
         # do not continue each other (a copy, the same download again) may hold the same rows.
-        self._seen: defaultdict[str, Counter[bytes]] = defaultdict(Counter)
+        self._seen: defaultdict[Series, Counter[bytes]] = defaultdict(Counter)
         self._has_extended = False
         self._is_whole = not package.unknown
         self._warehouse = Warehouse(settings.warehouse_path)

@@ -26,6 +26,7 @@ from typing import IO, Any
 from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.fields import has_history
 from spotify_assets.spotify.export.names import (
+    Series,
     in_order,
     kind_of,
     looks_like_history,
@@ -79,7 +80,7 @@ class HistoryFile:
     """
 
     name: str
-    series: str
+    series: Series
     size: int
     fault: str | None
     _open: Opener
@@ -221,15 +222,16 @@ def _nothing_in(name: str) -> str:
 
 def _folder(name: str, files: Mapping[Path, bool]) -> Package:
     """The histories of one folder, or a single file."""
-    histories = sorted((_loose(path) for path, is_read in files.items() if is_read), key=_order)
+    read = sorted((path for path, is_read in files.items() if is_read), key=_order)
+    histories = map(_loose, read, series(path.name for path in read))
     unknown = tuple(path.name for path, is_read in files.items() if not is_read)
     return Package(name, tuple(histories), unknown)
 
 
-def _loose(path: Path) -> HistoryFile:
+def _loose(path: Path, series: Series) -> HistoryFile:
     size = path.lstat().st_size
     fault = _no_file(path) or _size_fault(size)
-    return HistoryFile(path.name, series(path.name), size, fault, partial(_opened, path))
+    return HistoryFile(path.name, series, size, fault, partial(_opened, path))
 
 
 def _no_file(path: Path) -> str | None:
@@ -271,26 +273,27 @@ def _packages_in(name: str, opener: Opener, *, is_inner: bool) -> list[Package]:
         return [Package(name, fault=words)]
     except ExportError as error:
         return [Package(name, fault=str(error))]
+    paths = [_path(each.filename) for each in members]
     read = [place for place, is_history in histories.items() if is_history]
+    read.sort(key=lambda place: _order(paths[place]))
     # Members that overlap are a bomb together.
     whole = sum(members[place].file_size for place in read if not faults[place])
     bomb = TOO_SMALL if whole > SMALLEST_BOMB_BYTES and whole > LARGEST_RATIO * size else None
-    paths = [_path(each.filename) for each in members]
     alike = Counter(path.name for path in {paths[place] for place in read})
     files = [
         HistoryFile(
             name=paths[place].name if alike[paths[place].name] == 1 else str(paths[place]),
-            series=f"{paths[place].parent}/{series(paths[place].name)}",
+            series=of_file,
             size=members[place].file_size,
             fault=faults[place] or bomb,
             _open=partial(_member, opener, members[place]),
         )
-        for place in read
+        for place, of_file in zip(read, series(str(paths[place]) for place in read), strict=True)
     ]
     unknown = [paths[place].name for place, is_history in histories.items() if not is_history]
     packages = []
     if files or unknown:
-        packages.append(Package(name, tuple(sorted(files, key=_order)), tuple(unknown)))
+        packages.append(Package(name, tuple(files), tuple(unknown)))
     archives = [place for place, path in enumerate(paths) if _is_archive(path)]
     if not is_inner:
         for place in archives:
@@ -340,8 +343,8 @@ def _inner(name: str, opener: Opener, member: zipfile.ZipInfo, fault: str | None
     return _packages_in(name, partial(_in_memory, opener, member), is_inner=True)
 
 
-def _order(file: HistoryFile) -> tuple[str, list[int], str]:
-    return (kind_of(file.name) or "other", *in_order(file.name))
+def _order(path: PurePath) -> tuple[str, list[int], str, str]:
+    return (kind_of(path.name) or "other", *in_order(path.name), str(path))
 
 
 @contextmanager

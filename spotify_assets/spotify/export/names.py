@@ -8,6 +8,9 @@ before 2023 `endsong_3.json` and `endvideo.json`; in the account data
 """
 
 import re
+import string
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -30,7 +33,8 @@ _NAMES = {
 # The name, numbers and years, and what a copy has behind them: " (1)", " - Kopie", "_old".
 _PATTERNS = {
     kind: re.compile(
-        rf"(?:{name})(?:_?\d[\d_-]*)?(?P<copy>(?:[ .(~-].*|(?<=\d)_.*)?)\.json", re.IGNORECASE
+        rf"(?P<begin>(?:{name})(?:_?\d[\d_-]*)?)(?P<copy>(?:[ .(~-].*|(?<=\d)_.*)?)\.json",
+        re.IGNORECASE,
     )
     for kind, name in _NAMES.items()
 }
@@ -66,15 +70,41 @@ def looks_like_history(name: str) -> bool:
     return may_be_history(name) and bool(_LOOKS_LIKE_HISTORY.search(_base(name)))
 
 
-def series(name: str) -> str:
-    """The same text for files of one folder that continue each other: `…_0.json`, `…_1.json`.
+# The same for files that continue each other; different for all others of their download.
+Series = tuple[str | int, ...]
 
-    A copy (`…_0 (1).json`) begins another series, and so does a name that is not Spotify's.
+
+def series(paths: Iterable[str]) -> list[Series]:
+    """The series of each file of one download: `…_0.json` and `…_1.json` continue each other.
+
+    Files do so only if they lie in one folder and their names are the same but for the number at
+    the end. Whatever else differs begins another series: `StreamingHistory0.json` is not
+    continued by `StreamingHistory_music_1.json`, nor by a copy (`StreamingHistory1 (1).json`).
+    So does a number that occurs again (`…_0.json` and `…_00.json`), and a name without one.
+
+    Args:
+        paths: of the files in their download, in the order in which they are read.
     """
-    base = _base(name)
+    times = Counter[tuple[str, ...]]()
+    found: list[Series] = []
+    for path in paths:
+        folder = str(PurePath(path).parent)
+        before, number, behind = _parts(_base(path))
+        times[folder, before, number, behind] += 1
+        found.append((folder, before, bool(number), behind, times[folder, before, number, behind]))
+    return found
+
+
+def _parts(base: str) -> tuple[str, str, str]:
+    """What stands before a file's number, the number, and what marks it as a copy."""
     kind = kind_of(base)
     match = _PATTERNS[kind].fullmatch(base) if kind else None
-    return f"{kind}{match['copy']}" if match else base
+    if not match:
+        return base, "", ""
+    begin = match["begin"].rstrip("_-")
+    before = begin.rstrip(string.digits)
+    digits = begin[len(before) :]
+    return before, digits and (digits.lstrip("0") or "0"), match["copy"]
 
 
 def in_order(name: str) -> tuple[list[int], str]:

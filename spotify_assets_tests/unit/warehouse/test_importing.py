@@ -197,6 +197,10 @@ def test_the_most_repeats_that_one_download_showed_are_kept(tmp_path: Path) -> N
         {"StreamingHistory0.json": [a_minute(1)] * 2, "StreamingHistory1.json": [a_minute(1)]},
         {"StreamingHistory_music_0.json": [a_minute(1), a_minute(2), a_minute(1)]},
         {"StreamingHistory_music_0.json": [a_minute(2)], "StreamingHistory0.json": [a_minute(2)]},
+        {
+            "StreamingHistory_music_0.json": [a_minute(3)],
+            "StreamingHistory_music_1.json": [a_minute(3)],
+        },
     ]
     paths = [pack(tmp_path / f"{number}.zip", members) for number, members in enumerate(downloads)]
     results = []
@@ -207,7 +211,8 @@ def test_the_most_repeats_that_one_download_showed_are_kept(tmp_path: Path) -> N
     assert all(rows == results[0] for rows in results)
     assert sorted(row["master_metadata_track_name"] for row in results[0]) == [
         *["trackName 1"] * 3,
-        *["trackName 2"] * 2,
+        "trackName 2",
+        *["trackName 3"] * 2,
     ]
 
 
@@ -329,7 +334,10 @@ def test_repeats_of_several_kinds_in_one_file_are_each_counted(tmp_path: Path, h
 @pytest.mark.parametrize(
     "copy",
     ["StreamingHistory_music_0 2.json", "StreamingHistory_music_0 (1).json", "mine.json",
-     "endsong_0.json", "StreamingHistory_podcast_0.json", "old/StreamingHistory0.json"],
+     "endsong_0.json", "StreamingHistory_podcast_0.json", "old/StreamingHistory0.json",
+     "StreamingHistory0.json", "StreamingHistory.json", "StreamingHistory_music_00.json",
+     "StreamingHistory_music_0.JSON", "streaminghistory_music_0.json",
+     "StreamingHistory_music_0_1.json"],
 )  # fmt: skip
 def test_a_copy_beside_its_file_adds_no_repeats(copy: str, tmp_path: Path, home: Home) -> None:
     rows = [a_minute(number) for number in (1, 2, 2)]

@@ -103,12 +103,46 @@ def test_into_whatever_else_is_json_a_look_is_taken(name: str) -> None:
     assert may_be_history(name)
 
 
-def test_files_of_one_download_continue_each_other_and_copies_do_not() -> None:
-    names = ["StreamingHistory_music_{}.json", "StreamingHistory_music_{} (1).json"]
-    names += ["StreamingHistory_podcast_{}.json", "StreamingHistory_music_{} - Kopie.json"]
-    assert len({series(name.format(number)) for name in names for number in (0, 7, 12)}) == 4
-    assert series("StreamingHistory3.json") == series("StreamingHistory_music_4.json")
-    assert series("mine_1.json") != series("mine_2.json")
+@pytest.mark.parametrize(
+    "name",
+    ["StreamingHistory{}.json", "StreamingHistory_music_{}.json", "endsong_{}.json",
+     "StreamingHistory_podcast_{}.json", "StreamingHistory_music_{} (1).json",
+     "StreamingHistory_music_{} - Kopie.json",
+     "MyData/StreamingHistory_music_{}.json", "Streaming_History_Audio_2019-2020_{}.json"],
+)  # fmt: skip
+def test_files_that_differ_in_their_number_only_continue_each_other(name: str) -> None:
+    assert len(set(series(name.format(number) for number in (0, 7, 12, "08", 2023)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("StreamingHistory0.json", "StreamingHistory_music_1.json"),
+        ("StreamingHistory0.json", "StreamingHistory_1.json"),
+        ("StreamingHistory0.json", "StreamingHistory.json"),
+        ("StreamingHistory_music_0.json", "StreamingHistory_podcast_1.json"),
+        ("StreamingHistory_music_0.json", "streaminghistory_music_1.json"),
+        ("StreamingHistory_music_0.json", "streaminghistory_music_0.JSON"),
+        ("StreamingHistory_music_0.json", "StreamingHistory_music_0.JSON"),
+        ("StreamingHistory_music_0.json", "StreamingHistory_music_00.json"),
+        ("StreamingHistory_music_0.json", "StreamingHistory_music_0_.json"),
+        ("StreamingHistory_music_0.json", "StreamingHistory_music_0_1.json"),
+        ("StreamingHistory_music_0.json", "StreamingHistory_music_1 (1).json"),
+        ("a/StreamingHistory_music_0.json", "b/StreamingHistory_music_1.json"),
+        ("mine_1.json", "mine_2.json"),
+        ("mine.json", "mine.json"),
+    ],
+)
+def test_files_that_differ_otherwise_or_in_nothing_do_not(one: str, other: str) -> None:
+    assert len(set(series([one, other]))) == 2
+
+
+def test_numbers_that_occur_again_continue_each_other() -> None:
+    names = [f"StreamingHistory{number}.json" for number in ("0", "1", "00", "01", "2", "000")]
+    found = series(names)
+    assert found[0] == found[1] == found[4]
+    assert found[2] == found[3]
+    assert len(set(found)) == 3
 
 
 def test_files_are_read_in_the_order_of_their_numbers() -> None:

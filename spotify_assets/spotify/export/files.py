@@ -374,9 +374,10 @@ def _is_of_macos(member: zipfile.ZipInfo) -> bool:
 
 def _member_fault(member: zipfile.ZipInfo, times: int) -> str | None:
     path = _path(member.filename)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts[:1]):
         return "Its path leads out of the archive; Spotify's do not."
-    if member.is_dir() or stat.S_ISLNK(member.external_attr >> 16):
+    # The folder itself has no parts: "." or no name at all, of which `is_dir` makes an error.
+    if not path.parts or member.is_dir() or stat.S_ISLNK(member.external_attr >> 16):
         return "It is a folder or a link, and only files are read."
     if member.flag_bits & ENCRYPTED:
         return "It is encrypted. Unpack the archive with its password and import the folder."

@@ -644,6 +644,20 @@ def test_a_bad_member_of_an_archive_in_an_archive_says_what_is_wrong_with_it(
     assert all(re.search(words, error) for error in errors[BAD])
 
 
+@pytest.mark.parametrize("name", [".", "./", "/", "//", "\\", ".\\", "", "\0", "./.", "a/.."])
+def test_a_member_that_is_the_folder_itself_keeps_no_other_from_being_loaded(
+    name: str, tmp_path: Path, of_good_ones: dict[str, Any]
+) -> None:
+    path = pack(tmp_path / "my_spotify_data.zip", GOOD)
+    with zipfile.ZipFile(path, "a") as archive:
+        member = zipfile.ZipInfo("x")
+        member.filename = name
+        archive.writestr(member, b"")
+    home = Home(tmp_path / "data")
+    assert home.total(path).rows_read == 81
+    assert home.tables() == of_good_ones
+
+
 BAD_INNER: dict[str, tuple[Callable[[Path], Path], str]] = {
     "cut": (
         lambda path: pack(path, {"inner.zip": pack(path, GOOD).read_bytes()[:900]}),

@@ -123,8 +123,6 @@ class _Import:
 
     def __init__(self, settings: Settings, account_id: str, package: Package) -> None:
         self._settings, self._account_id, self._package = settings, account_id, package
-        # The name of a folder may be no text, and no database keeps that.
-        self._name = package.name.encode("utf-8", "replace").decode("utf-8")
         self._id = uuid.uuid4().hex
         # How often each row of the account data was there so far; they can look alike. Files that
         # do not continue each other (a copy, the same download again) may hold the same rows.
@@ -142,7 +140,7 @@ class _Import:
             batches=self._batches(file, seen, unknown, tell),
             file=ExportFile(self._id, file.name),
         )
-        name = self._name
+        name = self._package.name
         try:
             with writing(self._settings.locks, f"the import of {file.name}"), _no_collections():
                 bring_up_to_date(self._settings)
@@ -157,9 +155,9 @@ class _Import:
     def finish(self) -> None:
         """Let the download close gaps, where all of it was loaded."""
         if self._is_whole and self._has_extended:
-            with writing(self._settings.locks, f"the import of {self._name}"):
+            with writing(self._settings.locks, f"the import of {self._package.name}"):
                 engine = self._warehouse.writer()
-                finish_package(engine, self._account_id, self._id, self._name)
+                finish_package(engine, self._account_id, self._id, self._package.name)
 
     def _batches(
         self,

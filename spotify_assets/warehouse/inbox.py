@@ -14,6 +14,7 @@ from pathlib import Path
 from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.export.files import find_packages
+from spotify_assets.spotify.export.names import as_text
 from spotify_assets.spotify.state import InboxFailure, State
 from spotify_assets.warehouse.importing import ImportedFile, Tell, import_packages, known_accounts
 
@@ -27,7 +28,7 @@ class Entry:
     """A file or folder in the inbox.
 
     Attributes:
-        name: its path below the inbox.
+        name: its path below the inbox, as text.
         account_id: whose it is, or None where that cannot be told.
         signature: changes when it does.
     """
@@ -136,7 +137,7 @@ def _children(folder: Path) -> Iterator[Path]:
 
 
 def _entry(inbox: Path, path: Path, account_id: str | None) -> Entry:
-    return Entry(str(path.relative_to(inbox)), path, account_id, _signature(path))
+    return Entry(as_text(str(path.relative_to(inbox))), path, account_id, _signature(path))
 
 
 def _signature(path: Path) -> str:
@@ -153,7 +154,7 @@ def _signature(path: Path) -> str:
 
 
 def _move_aside(settings: Settings, entry: Entry) -> None:
-    target = settings.inbox / DONE / entry.name
+    target = settings.inbox / DONE / entry.path.relative_to(settings.inbox)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = 1
     while target.exists():

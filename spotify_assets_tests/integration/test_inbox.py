@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,18 @@ def test_of_several_accounts_the_folder_says_whose_it_is(inbox: Inbox) -> None:
     assert inbox.rows() == 2
     assert (inbox.folder / "done" / "jonas" / "endsong_0.json").exists()
     assert "endsong_0.json: nobody can tell whose it is" in inbox.said()
+
+
+def test_a_file_whose_name_is_no_text_is_imported_or_stays_like_any_other(inbox: Inbox) -> None:
+    good, bad = (os.fsdecode(name + b"\xff.json") for name in (b"good", b"bad"))
+    inbox.put(good, [ROW])
+    inbox.put(bad, []).write_bytes(b"[")
+    inbox.tick()
+    assert not inbox.run(inbox.requested()).success
+    assert inbox.rows() == 1
+    assert [path.name for path in (inbox.folder / "done").iterdir()] == [good]
+    assert (inbox.folder / bad).exists()
+    assert "Nothing new" in inbox.said()
 
 
 def test_a_second_file_of_one_name_does_not_replace_the_first_among_the_done(inbox: Inbox) -> None:

@@ -27,6 +27,7 @@ from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.fields import has_history
 from spotify_assets.spotify.export.names import (
     Series,
+    as_text,
     in_order,
     kind_of,
     looks_like_history,
@@ -173,7 +174,7 @@ def _distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
         while len({path.parts[-length:] for path in alike}) < len(alike):
             length += 1
         for path in alike:
-            names[path] = str(PurePath(*path.parts[-length:])) if length > 1 else name
+            names[path] = as_text(str(PurePath(*path.parts[-length:])) if length > 1 else name)
     return names
 
 
@@ -217,21 +218,21 @@ def _is_archive(path: PurePath) -> bool:
 
 
 def _nothing_in(name: str) -> str:
-    return f"There is no listening history in {name}"
+    return f"There is no listening history in {as_text(name)}"
 
 
 def _folder(name: str, files: Mapping[Path, bool]) -> Package:
     """The histories of one folder, or a single file."""
     read = sorted((path for path, is_read in files.items() if is_read), key=_order)
     histories = map(_loose, read, series(path.name for path in read))
-    unknown = tuple(path.name for path, is_read in files.items() if not is_read)
+    unknown = tuple(as_text(path.name) for path, is_read in files.items() if not is_read)
     return Package(name, tuple(histories), unknown)
 
 
 def _loose(path: Path, series: Series) -> HistoryFile:
     size = path.lstat().st_size
     fault = _no_file(path) or _size_fault(size)
-    return HistoryFile(path.name, series, size, fault, partial(_opened, path))
+    return HistoryFile(as_text(path.name), series, size, fault, partial(_opened, path))
 
 
 def _no_file(path: Path) -> str | None:

@@ -107,6 +107,11 @@ def _parts(base: str) -> tuple[str, str, str]:
     return before, digits and (digits.lstrip("0") or "0"), match["copy"]
 
 
+def as_text(name: str) -> str:
+    """A file's name as it can be stored and printed: bytes that are no UTF-8 escaped."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def in_order(name: str) -> tuple[list[int], str]:
     """A sort key by which file 10 comes after file 2."""
     return [int(digits) for digits in re.findall(r"\d{1,18}", _base(name))], name

@@ -533,13 +533,36 @@ def test_a_link_that_a_person_names_is_followed(tmp_path: Path) -> None:
     assert counts == [81, 81, 40]
 
 
-@pytest.mark.parametrize("name", [b"caf\xe9", b"\xff\xfe \x1b[31m", "größe 🎧".encode()])
+ODD_NAMES = (b"caf\xe9", b"\xff\xfe \x1b[31m", "größe 🎧".encode())
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_folder_may_have_any_name(name: bytes, tmp_path: Path) -> None:
     folder = unpack(tmp_path / os.fsdecode(name), GOOD)
     pack(tmp_path / os.fsdecode(name + b".zip"), GOOD)
     home = Home(tmp_path / "data")
     assert home.total(folder, tmp_path / os.fsdecode(name + b".zip")).rows_read == 2 * 81
     assert len(home.tables()["export_packages"]) == 2
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("begin", ["", "StreamingHistory_podcast_0 "])
+def test_a_file_may_have_any_name(begin: str, name: bytes, tmp_path: Path) -> None:
+    """In a folder, alone, beside one whose name looks alike, and where it cannot be read."""
+    file = os.fsdecode(begin.encode() + name + b".json")
+    alike, broken = (os.fsdecode(each + name + b".json") for each in (b"\xfe", b"endsong_0 "))
+    members = {file: rows_of(1), alike: rows_of(2), broken: b"["}
+    members[os.fsdecode(b"StreamingHistory_video_0 " + name + b".json")] = []
+    folder = unpack(tmp_path / "MyData", members)
+    home = Home(tmp_path / "data")
+    packages = find_packages([folder, folder / file])
+    done = home.bring(packages=packages)
+    assert Counter(each.error is None for each in done) == {True: 2, False: 1}
+    assert [each.receipt.rows_loaded for each in home.bring(folder / file)] == [0]
+    names = {text for each in done for text in (each.package, each.file)}
+    names |= {text for package in packages for text in (package.name, *package.unknown)}
+    assert len(names) == 5
+    assert all(text == text.encode().decode() for text in names)
 
 
 def test_nothing_but_histories_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,8 +299,9 @@ def _packages_in(name: str, opener: Opener, *, is_inner: bool) -> list[Package]:
     if not is_inner:
         for place in archives:
             packages += _inner(name, opener, members[place], faults[place])
-    elif archives and not packages:
-        words = f"{_nothing_in('it')}, and the archives in it are not read: unpack it first."
+    elif archives:
+        # Beside a history as well: it is imported, and nobody would miss the rest.
+        words = "The archives in it are not read: unpack it first."
         packages.append(Package(name, fault=words))
     if not packages:
         # What could have been a history, had it been possible to look into it.

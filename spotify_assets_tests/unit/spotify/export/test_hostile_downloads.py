@@ -709,7 +709,7 @@ BAD_INNER: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda path: pack(
             path, {"inner.zip": pack(path, {"in.zip": pack(path, GOOD).read_bytes()}).read_bytes()}
         ),
-        "the archives in it are not read: unpack it first",
+        "The archives in it are not read: unpack it first",
     ),
 }
 
@@ -720,6 +720,22 @@ def test_a_bad_archive_in_an_archive_says_what_is_wrong_with_it(case: str, tmp_p
     (package,) = find_packages([build(tmp_path / "outer.zip")])
     assert (package.name, package.files) == ("outer.zip/inner.zip", ())
     assert re.search(words, package.fault or "")
+
+
+def test_an_archive_two_levels_deep_is_told_of_beside_a_history_as_well(tmp_path: Path) -> None:
+    deep = pack(tmp_path / "deep.zip", {"endsong_0.json": rows_of(*range(500, 510))}).read_bytes()
+    inner = pack(tmp_path / "inner.zip", {**GOOD, "deep.zip": deep}).read_bytes()
+    outer = pack(tmp_path / "outer.zip", {"inner.zip": inner, "endsong_1.json": rows_of(400)})
+    home = Home(tmp_path / "data")
+    done = home.bring(outer)
+    assert [(file.package, file.file) for file in done if file.error is None] == [
+        ("outer.zip", "endsong_1.json"),
+        *(("outer.zip/inner.zip", name) for name in GOOD),
+    ]
+    assert len(home.rows()) == 71
+    assert [(file.package, file.error) for file in done if file.error] == [
+        ("outer.zip/inner.zip", "The archives in it are not read: unpack it first.")
+    ]
 
 
 def test_two_files_of_one_name_can_be_told_apart(tmp_path: Path) -> None:

@@ -369,6 +369,33 @@ def test_a_value_of_another_type_is_null_and_kept_beside_its_column(value: Any) 
         assert reason.startswith(("ts: ", "ms_played: "))
 
 
+@pytest.mark.parametrize("beside", ["a", "\ud800"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 400])
+def test_a_number_that_is_too_large_to_be_one_is_kept_as_null_in_valid_json(
+    number: str, beside: str, tmp_path: Path
+) -> None:
+    """Also beside half a character, which the quicker writer of JSON does not take."""
+    row = {"shuffle": [{"deep": "number"}], "offline_timestamp": "number", "platform": [beside]}
+    rows = [a_row(1, **row), a_row(2, platform=beside, ms_played="number")]
+    text = json.dumps(rows).replace('"number"', number)
+    (tmp_path / "endsong_0.json").write_text(text, "utf-8")
+    home = Home(tmp_path / "data")
+    assert home.total(tmp_path / "endsong_0.json") == Receipt(2, 1, 0, 1)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    texts = [home.rows()[0]["unread"]]
+    texts += [text for (text,) in home.warehouse.read(select(quarantined_rows.c.payload))]
+    unread, rejected = (json.loads(text, parse_constant=refuse) for text in texts)
+    assert unread == {
+        "shuffle": [{"deep": None}],
+        "offline_timestamp": None,
+        "platform": [beside],
+    }
+    assert rejected["ms_played"] is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "read"),
     [

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from spotify_assets import times
-from spotify_assets.cli.output import json_option, megabytes, printable, show_table, working
+from spotify_assets.cli.output import (
+    json_option,
+    megabytes,
+    not_empty,
+    printable,
+    show_table,
+    working,
+)
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,15 +73,7 @@ def show_backup(kept: "Kept") -> None:
         click.secho(f"Damaged, and left alone: {printable(damaged.fault)}", fg="red", err=True)
 
 
-def _not_empty(
-    _context: click.Context, _parameter: click.Parameter, text: str | None
-) -> str | None:
-    if text is not None and not text.strip():  # an unset variable in a script, say
-        raise click.BadParameter(
-            "it is empty. Leave it out, or write it as in: "
-            "spotify-assets restore spotify-0042-… --to /tmp/look"
-        )
-    return text
+_not_empty = not_empty("spotify-assets restore spotify-0042-… --to /tmp/look")
 
 
 @click.command()

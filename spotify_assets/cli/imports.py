@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spotify_assets.cli.output import is_a_person, json_option, printable, progressing
+from spotify_assets.cli.output import is_a_person, json_option, not_empty, printable, progressing
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,12 +23,18 @@ UNKNOWN_SHOWN = 10
 
 @click.command(name="import")
 @click.argument(
-    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    # No path_type: as a Path an empty text is the present folder.
+    type=click.Path(),
+    callback=not_empty("spotify-assets import ~/Downloads/my_spotify_data.zip"),
 )
 @click.option("--account", metavar="NAME", help="Whose plays these are [the only account here].")
 @click.option("--new", is_flag=True, help="Make the account where there is none of this name.")
 @json_option
-def import_(paths: tuple[Path, ...], account: str | None, new: bool, as_json: bool) -> None:
+def import_(paths: tuple[str, ...], account: str | None, new: bool, as_json: bool) -> None:
     """Import what Spotify sent: archives as downloaded, folders, or single files.
 
     Files may have any name: their rows tell what they are.
@@ -56,7 +62,7 @@ def import_(paths: tuple[Path, ...], account: str | None, new: bool, as_json: bo
     if is_new and known and not new:
         require_new_account(account_id, known, can_ask=is_a_person() and not as_json)
     settings.make_data_folder()
-    packages = find_packages(paths)
+    packages = find_packages(map(Path, paths))
     done, stopped = import_and_report(settings, account_id, packages)
     if is_new and not as_json and any(file.error is None for file in done):
         click.echo(f"{printable(account_id)} is a new account here.")
@@ -109,11 +115,8 @@ def import_and_report(
 
     from spotify_assets.warehouse.importing import import_packages
 
-    expected = (
-        KeyboardInterrupt,
-        OSError,
-        DBAPIError,
-    )  # for the caller, who says first what is done
+    # For the caller, who says first what is done.
+    expected = (KeyboardInterrupt, OSError, DBAPIError)
     done: list[ImportedFile] = []
     stopped: BaseException | None = None
     with progressing(sum(file.size for each in packages for file in each.files)) as tell:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 SPINNER_PER_SECOND = 12.5
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def not_empty(example: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A callback that refuses an empty value, as of an unset variable in a script.
+
+    Args:
+        example: a command with a value, for the message.
+    """
+
+    def refuse(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        values = value if isinstance(value, tuple) else (value,)
+        if any(text is not None and not text.strip() for text in values):
+            raise click.BadParameter(f"it is empty. Leave it out, or write it as in: {example}")
+        return value
+
+    return refuse
 
 
 def show_table(

@@ -138,7 +138,8 @@ def find_packages(paths: Iterable[Path]) -> list[Package]:
         if path.is_dir():
             found = dict(_below(path))
             if not found:
-                faults[path.absolute()] = f"{_nothing_in(path.name)}, and no archive (.zip)."
+                name = path.resolve().name or str(path.resolve())  # of "." and ".." as well
+                faults[path.absolute()] = f"{_nothing_in(name)}, and no archive (.zip)."
         elif path.exists():
             found = {path.resolve(): True}  # a link that a person names is meant
         else:

@@ -668,6 +668,36 @@ def test_the_command_for_a_bad_path_or_name_is_one_clear_line(
     assert "cannot be an account's name" in done.stderr
 
 
+@pytest.mark.parametrize("empty", ["", "  "])
+@pytest.mark.parametrize("beside", [[], ["endsong_0.json"]])
+def test_the_command_refuses_an_empty_path(
+    empty: str,
+    beside: list[str],
+    command: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of an unset variable in a script, say; as a path it would be the present folder."""
+    monkeypatch.chdir(unpack(tmp_path / "here", {"endsong_0.json": rows_of(1)}))
+    done = command("--account", "mira", *beside, empty)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "it is empty" in done.stderr
+    assert "spotify-assets import ~/Downloads/my_spotify_data.zip" in done.stderr
+    assert not list((tmp_path / "user").rglob("warehouse.db"))
+
+
+@pytest.mark.parametrize("path", [".", "./", "..", "../here/.", "../here/inside/.."])
+def test_the_command_names_the_folder_that_holds_no_history(
+    path: str, command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "inside").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    name = "here" if path != ".." else tmp_path.name
+    done = command("--account", "mira", path)
+    assert done.exit_code == 1
+    assert f"There is no listening history in {name}, and no archive (.zip)." in done.stderr
+
+
 def test_whoever_waits_has_his_turn_between_the_files_of_a_long_import(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,7 @@ def import_and_report(
 
     Returns:
         What became of each file that is done, and what kept others or Dagster from it: Ctrl-C, a
-        full disk.
+        full disk, a DAGSTER_HOME that is no folder.
     """
     from sqlalchemy.exc import DBAPIError
 
@@ -128,7 +128,8 @@ def import_and_report(
     if any(file.receipt.rows_read for file in done):
         try:
             _let_dagster_know(settings, done)
-        except expected as error:  # it takes seconds, and writes as well
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 (the caller raises it)
+            # The rows are loaded, whatever Dagster cannot do: open its storage, read dagster.yaml.
             stopped = stopped or error
     return done, stopped
 

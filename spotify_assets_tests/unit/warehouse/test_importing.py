@@ -657,6 +657,27 @@ def test_the_command_at_ctrl_c_says_what_is_done(
     assert done.stdout.splitlines()[-1].startswith("40 read = 40 loaded")
 
 
+@pytest.mark.parametrize("broken", ["no folder", "no YAML"])
+def test_the_command_says_what_is_done_where_dagster_cannot_be_told(
+    broken: str, command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "dagster"
+    if broken == "no YAML":
+        unpack(home, {"dagster.yaml": b"storage: ["})
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    path = pack(tmp_path / "my.zip", {"endsong_0.json": rows_of(*range(40))})
+    done = command(str(path), "--account", "mira")
+    assert done.exit_code == 1
+    assert "endsong_0.json: 40 read = 40 loaded" in done.stdout
+    assert "\n40 read = 40 loaded" in done.stdout
+    assert "Stopped: what is listed above is done." in done.stderr
+    if broken == "no folder":
+        assert "DAGSTER_HOME is" in done.stderr
+    again = command(str(path), "--account", "mira", "--json")
+    assert again.exit_code == 1
+    assert json.loads(again.stdout)["rows_duplicate"] == 40
+
+
 def test_the_command_for_a_bad_path_or_name_is_one_clear_line(
     command: Callable[..., Any], tmp_path: Path
 ) -> None:

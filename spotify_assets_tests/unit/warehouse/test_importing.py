@@ -619,7 +619,7 @@ def test_the_command_says_what_became_of_each_file(
     assert "StreamingHistory_video_0.json: not read. It is called like a history" in done.stdout
     assert "evil [31m name" in done.stdout
     assert "\x1b" not in done.output
-    assert done.stdout.splitlines()[-1].startswith(f"{ALL + 1} read = {ALL - 5} loaded")
+    assert done.stdout.splitlines()[-2].startswith(f"{ALL + 1} read = {ALL - 5} loaded")
     assert "Error: my_spotify_data.zip: endsong_3.json: It is cut short" in done.stderr
 
     done = command(path, "--json")
@@ -654,7 +654,7 @@ def test_the_command_at_ctrl_c_says_what_is_done(
     assert done.exit_code == 1
     assert "Interrupted: what is listed above is done." in done.stderr
     assert "\nStreaming_History_Audio_2019_1.json: 40 read" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("40 read = 40 loaded")
+    assert done.stdout.splitlines()[-2].startswith("40 read = 40 loaded")
 
 
 @pytest.mark.parametrize("broken", ["no folder", "no YAML"])

@@ -99,10 +99,14 @@ def test_a_broken_model_of_the_users_own_is_a_clear_error_and_costs_no_poll(
     error = [
         "Error: dbt cannot read the models and tests:",
         "Compilation Error",
-        "  Model 'model.spotify.broken' (models/custom/broken.sql) depends on a node named 'nope' "
-        "which was not found",
-        f"Mend that file or move it away. Your own ones are in {own.parent} and "
-        f"{checkout / 'dbt_project' / 'tests' / 'custom'}.",
+        (
+            "  Model 'model.spotify.broken' (models/custom/broken.sql) depends on a node named "
+            "'nope' which was not found"
+        ),
+        (
+            f"Mend that file or move it away. Your own ones are in {own.parent} and "
+            f"{checkout / 'dbt_project' / 'tests' / 'custom'}."
+        ),
     ]
     done = run("refresh")
     kept = "What was collected is kept; once that is done, refresh models it."

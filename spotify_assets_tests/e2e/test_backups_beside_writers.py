@@ -149,7 +149,7 @@ def back_up_while_others_write(user: User, folder: Path) -> Path:
     """Make a backup and hold it against the warehouse; the warehouse that is in it."""
     live = user.settings.warehouse_path
     before = highest_load(live)
-    # Loads come before and behind the copy. How many come meanwhile is the machine's affair: dbt may
+    # Loads come before and behind the copy. How many come meanwhile depends on the machine: dbt may
     # have the database for all of that time.
     wait_for(lambda: highest_load(live) > before)
     done = user.run("backup", "--json", SPOTIFY_KEEP_BACKUPS=KEEP_ALL)

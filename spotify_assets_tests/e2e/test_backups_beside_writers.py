@@ -151,12 +151,12 @@ def back_up_while_others_write(user: User, folder: Path) -> Path:
     before = highest_load(live)
     # Loads come before and behind the copy. How many come meanwhile depends on the machine: dbt may
     # have the database for all of that time.
-    wait_for(lambda: highest_load(live) > before)
+    wait_for(lambda: highest_load(live) > before, seconds=300)
     done = user.run("backup", "--json", SPOTIFY_KEEP_BACKUPS=KEEP_ALL)
     assert done.returncode == 0, done.stderr
     backup = look_at(Path(json.loads(done.stdout)["archive"]))
     assert before < backup.contents.highest_load
-    wait_for(lambda: highest_load(live) > backup.contents.highest_load)
+    wait_for(lambda: highest_load(live) > backup.contents.highest_load, seconds=300)
     open_backup(backup, folder)
     copy = folder / "spotify.db"
     assert highest_load(copy) == backup.contents.highest_load

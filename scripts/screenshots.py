@@ -29,11 +29,9 @@ def main() -> None:
     """Start the demo with its UI, take the pictures, end it."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with demo_ui(), browser_page() as page:
-        page.set_viewport_size({"width": 2400, "height": 1200})
+        page.set_viewport_size({"width": 1750, "height": 1650})  # in which all of it fits
         page.goto(f"{URL}/asset-groups?{EXPANDED}")
         page.get_by_text("recently_played").last.wait_for(timeout=90_000)
-        for _ in range(7):  # until all of it is seen
-            page.get_by_role("button", name="zoom_out").click()
         page.wait_for_timeout(4000)  # until the layout has settled and the live state is there
         page.screenshot(path=IMAGES / "lineage.png")
         page.set_viewport_size(SIZE)

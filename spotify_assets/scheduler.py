@@ -210,8 +210,8 @@ class Systemd:
         if trouble is not None:
             stop = f"XDG_RUNTIME_DIR=/run/user/{os.getuid()} systemctl --user stop {job.name}.timer"
             raise SchedulerError(
-                "The files of systemd's timer are removed, but systemd could not be told to stop "
-                f"it: {trouble}. If it runs, it does so until this machine restarts. To stop it "
+                "The files of systemd's timer are removed, but systemd did not stop it: "
+                f"{trouble}. If it runs, it does so until this machine restarts. To stop it "
                 f"now: {stop}"
             )
 

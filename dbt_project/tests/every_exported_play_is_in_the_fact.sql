@@ -66,7 +66,7 @@ explained as (
     inner join exported
         on
             left_out.account_id = exported.account_id
-            and exported.title_in_both in (left_out.title_in_both, '')
+            and left_out.title_in_both = exported.title_in_both
     where
         left_out.kind <> 'extended'
         and exported.kind = 'extended'
@@ -80,6 +80,21 @@ explained as (
                 and abs(left_out.ended_in - exported.ended_in) <= 1
             )
         )
+
+    union
+
+    -- It gave its title to an extended row that had lost its own.
+    select left_out.row_key
+    from left_out
+    inner join exported
+        on
+            left_out.account_id = exported.account_id
+            and left_out.ended_in = exported.ended_in
+            and left_out.ms_played = exported.ms_played
+    where
+        left_out.kind <> 'extended'
+        and exported.kind = 'extended'
+        and exported.title_in_both = ''
 
     union
 

@@ -11,6 +11,7 @@ from spotify_assets.defs.ingestion.inbox import import_job
 from spotify_assets.defs.ingestion.streaming_history import streaming_history
 from spotify_assets.defs.io_manager import WarehouseIOManager
 from spotify_assets.defs.jobs import daily_refresh_job, models_job, refresh_all_job, refresh_job
+from spotify_assets.defs.models.resource import dbt_resource
 from spotify_assets.defs.operations.alerts import run_failure_sensor
 from spotify_assets.defs.operations.backups import (
     backups,
@@ -20,7 +21,7 @@ from spotify_assets.defs.operations.backups import (
     weekly_restore_drill_job,
 )
 from spotify_assets.defs.operations.housekeeping import housekeeping, housekeeping_job
-from spotify_assets.defs.resources import SpotifyResource, WarehouseResource, dbt_resource
+from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.defs.schedules import daily_refresh, models
 from spotify_assets.defs.sensors import (
     health_sensor,

@@ -76,6 +76,16 @@ def test_the_command_itself_imports_nothing_heavy(tmp_path: Path) -> None:
     in_a_fresh_python(script, tmp_path)
 
 
+def test_the_definitions_leave_dbt_to_its_own_process(tmp_path: Path) -> None:
+    script = (
+        "import sys, spotify_assets.definitions\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'dbt' and '.' in name]\n"
+        "import dbt.version\n"
+        "assert dbt.version.__version__\n"
+    )
+    in_a_fresh_python(script, tmp_path)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,35 +24,49 @@ from spotify_assets.warehouse.tables import raw_recently_played
 from spotify_assets_tests.models.building import ingest
 from spotify_assets_tests.support import COMMAND, User, user_of
 
-PLAYS = 60_000  # in a load; two of them make a model take 2 s on a laptop
-SLOW_SECONDS = 2
-READS = 100
 MOST_BUILDS = 6  # each with more plays than the one before, for machines that are faster
 MINUTE = timedelta(minutes=1)
-# A view that measures the whole history when it is read, for 6 s here: read once in each build.
+# A view that measures the whole history when it is read: read once in each build.
 MEASURES_ALL_PLAYS = "mart_source_agreement"
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many plays a load has, how long a model must take for reads in it to count, and how many.
+
+    A read is of all marts.
+    """
+
+    plays: int
+    seconds: float
+    reads: int
+
+
+SHORT = Length(plays=10_000, seconds=0, reads=30)
+# Two such loads make a model take 2 s on a laptop.
+LONG = Length(plays=60_000, seconds=2, reads=100)
 
 
 class Listening:
     """Somebody who hears a track a minute for months, and has the models built by hand."""
 
-    def __init__(self, user: User) -> None:
-        self.user = user
+    def __init__(self, user: User, length: Length) -> None:
+        self.user, self.length = user, length
         self.warehouse = ingest(user.settings)
         self.rows = [dict(row._mapping) for row in self.warehouse.read(select(raw_recently_played))]
         self.until = times.from_text(min(row["played_at"] for row in self.rows))
 
     def load_older_plays(self) -> None:
         """One load of plays that end before all those before."""
-        plays = [self._play(number) for number in range(1, PLAYS + 1)]
+        plays = [self._play(number) for number in range(1, self.length.plays + 1)]
         load = Load(
             source=RECENTLY_PLAYED,
             account_id=plays[0]["account_id"],
             page_id=None,
-            batches=[Batch(PLAYS, pd.DataFrame(plays, dtype=object), pd.DataFrame())],
+            batches=[Batch(len(plays), pd.DataFrame(plays, dtype=object), pd.DataFrame())],
         )
         write_load(self.warehouse.writer(), raw_recently_played, load)
-        self.until -= PLAYS * MINUTE
+        self.until -= len(plays) * MINUTE
 
     def _play(self, number: int) -> dict[str, Any]:
         row = self.rows[number % len(self.rows)]
@@ -80,14 +95,14 @@ class Listening:
         models = [node["name"] for node in nodes if node["resource_type"] == "model"]
         return [name for name in models if name.startswith(("fct_", "dim_", "mart_"))]
 
-    def spans_of_slow_models(self) -> list[tuple[datetime, datetime]]:
-        """From when to when each model was built that took long."""
+    def spans_of_models(self) -> list[tuple[datetime, datetime]]:
+        """From when to when each model was built that took long enough."""
         results = json.loads((self.artifacts / "run_results.json").read_text())["results"]
         assert {result["status"] for result in results} == {"success"}
         return [
             (times.from_text(step["started_at"]), times.from_text(step["completed_at"]))
             for result in results
-            if result["execution_time"] >= SLOW_SECONDS
+            if result["execution_time"] >= self.length.seconds
             for step in result["timing"]
             if step["name"] == "execute"
         ]
@@ -100,11 +115,17 @@ def count(path: Path, table: str) -> int:
     return rows
 
 
-@pytest.fixture(scope="module")
-def listening(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Listening:
+@pytest.fixture(
+    scope="module",
+    params=[SHORT, pytest.param(LONG, marks=pytest.mark.soak)],
+    ids=["short", "long"],
+)
+def listening(
+    still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Listening:
     user = user_of(still_spotify.environment(), tmp_path_factory.mktemp("readers") / "user")
     user.log_in("mira")
-    listening = Listening(user)
+    listening = Listening(user, request.param)
     listening.load_older_plays()
     assert listening.start_dbt().wait(900) == 0
     return listening
@@ -113,7 +134,7 @@ def listening(still_spotify: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
 def read_while_building(
     listening: Listening, marts: Mapping[str, int], *options: str
 ) -> tuple[dict[str, int], int]:
-    """Read every mart over and over while dbt builds: the counts, how often in a slow model."""
+    """Read every mart over and over while dbt builds: the counts, how often in a model's time."""
     counts, moments = dict(marts), list[datetime]()
     building = listening.start_dbt(*options)
     while building.poll() is None:
@@ -124,25 +145,25 @@ def read_while_building(
             assert counts[name] >= before, name
         moments.append(times.now())
     assert building.returncode == 0
-    spans = listening.spans_of_slow_models()
+    spans = listening.spans_of_models()
     return counts, sum(
         any(begun <= moment <= ended for begun, ended in spans) for moment in moments
     )
 
 
 @pytest.mark.parametrize("options", [[], ["--full-refresh"]], ids=["as ever", "full refresh"])
-def test_readers_meet_no_error_and_no_lower_count_while_a_slow_model_is_rebuilt(
+def test_readers_meet_no_error_and_no_lower_count_while_models_are_rebuilt(
     listening: Listening, options: list[str]
 ) -> None:
     path = listening.user.settings.warehouse_path
     counts, reads = {name: count(path, name) for name in listening.marts()}, 0
     assert len(counts) >= 3
-    assert counts["fct_plays"] > PLAYS
+    assert counts["fct_plays"] > listening.length.plays
     for _ in range(MOST_BUILDS):
         listening.load_older_plays()
         counts, within = read_while_building(listening, counts, *options)
         print(f"{within} reads of {counts}")
         reads += within
-        if reads >= READS:
+        if reads >= listening.length.reads:
             return
-    pytest.fail(f"only {reads} reads while a model was built for {SLOW_SECONDS} s")
+    pytest.fail(f"only {reads} reads while models were built")

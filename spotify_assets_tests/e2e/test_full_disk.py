@@ -136,7 +136,8 @@ def sweep(user: User, ballast: Ballast, steps: int, most: float, *command: str) 
 @pytest.mark.parametrize(
     ("steps", "most", "command"),
     [
-        (STEPS, 1.6 * MB, ("backup",)),
+        (8, 1.6 * MB, ("backup",)),
+        pytest.param(STEPS, 1.6 * MB, ("backup",), marks=pytest.mark.soak),
         (3, 12 * MB, ("restore", "--yes")),
         pytest.param(STEPS, 12 * MB, ("restore", "--yes"), marks=pytest.mark.soak),
     ],

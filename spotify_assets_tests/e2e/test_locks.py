@@ -137,14 +137,14 @@ def test_a_refresh_waits_wherever_another_writes_and_then_succeeds(
     assert len(contents(settings.warehouse_path)["fct_plays"]) == 50
 
 
-@pytest.mark.parametrize("size", [2, pytest.param(5, marks=pytest.mark.soak)])
-def test_refreshes_at_once_take_turns_and_none_fails(user: User, size: int) -> None:
+@pytest.mark.soak  # two of them, one killed, are in every run
+def test_refreshes_at_once_take_turns_and_none_fails(user: User) -> None:
     user.log_in("mira", "jonas")
-    crowd = [user.start("refresh") for _ in range(size)]
+    crowd = [user.start("refresh") for _ in range(5)]
     ended = [process.communicate(timeout=300) for process in crowd]
-    assert [process.returncode for process in crowd] == [0] * size, ended
+    assert [process.returncode for process in crowd] == [0] * 5, ended
     waited = [stderr for _, stderr in ended if "Waiting for the Dagster run" in stderr]
-    assert len(waited) == size - 1
+    assert len(waited) == 4
     assert set(statuses(user)) == {dg.DagsterRunStatus.SUCCESS}
     assert len(contents(user.settings.warehouse_path)["raw_recently_played"]) == 100
 

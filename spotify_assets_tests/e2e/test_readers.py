@@ -151,7 +151,11 @@ def read_while_building(
     )
 
 
-@pytest.mark.parametrize("options", [[], ["--full-refresh"]], ids=["as ever", "full refresh"])
+@pytest.mark.parametrize(
+    "options",
+    [[], pytest.param(["--full-refresh"], marks=pytest.mark.soak)],
+    ids=["as ever", "full refresh"],
+)
 def test_readers_meet_no_error_and_no_lower_count_while_models_are_rebuilt(
     listening: Listening, options: list[str]
 ) -> None:

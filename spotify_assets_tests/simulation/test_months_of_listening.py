@@ -140,9 +140,9 @@ def check_that_all_of_it_happened(happened: Counter[str]) -> None:
     assert wanted - happened.keys() == set()
 
 
-def test_three_weeks_hold_every_fault_and_every_play_is_accounted_for(tmp_path: Path) -> None:
+def test_two_weeks_hold_every_fault_and_every_play_is_accounted_for(tmp_path: Path) -> None:
     happened = Counter[str]()
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         happened += live(seed, tmp_path, days=7)
     check_that_all_of_it_happened(happened)
 

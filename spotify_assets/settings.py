@@ -20,6 +20,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+# What we make in the data folder, by its name up to the first dot.
+OURS = {
+    *("spotify", "state", "refresh", "tokens", "locks", "dagster", "dbt", "inbox", "backups"),
+    *("scratch", "reports"),
+}
+OTHERS = 0o077  # the rights of everybody but the owner
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 LOCALTIME = Path("/etc/localtime")
 # Files among the IANA data that name no place: this machine's zone under another name, and none.
@@ -63,6 +69,7 @@ class Settings:
     keep_runs_days: int
     keep_backups: KeepBackups
     alert_command: str = field(repr=False)  # may hold an address that is a secret
+    hosts: tuple[str, ...]  # further host:port pairs under which browsers may ask our servers
 
     @classmethod
     def load(
@@ -102,6 +109,7 @@ class Settings:
                 "SPOTIFY_KEEP_BACKUPS", value("SPOTIFY_KEEP_BACKUPS", str(KeepBackups()))
             ),
             alert_command=_command("SPOTIFY_ALERT_COMMAND", value("SPOTIFY_ALERT_COMMAND")),
+            hosts=_hosts("SPOTIFY_ASSETS_HOSTS", value("SPOTIFY_ASSETS_HOSTS")),
         )
 
     @property
@@ -171,13 +179,37 @@ class Settings:
             "SPOTIFY_KEEP_RUNS_DAYS": str(self.keep_runs_days),
             "SPOTIFY_KEEP_BACKUPS": str(self.keep_backups),
             "SPOTIFY_ALERT_COMMAND": self.alert_command,
+            "SPOTIFY_ASSETS_HOSTS": " ".join(self.hosts),
             # dagster.yaml cannot join paths, so the folder below the data folder has its own name.
             "SPOTIFY_ASSETS_DAGSTER": str(self.dagster_storage),
         }
 
     def make_data_folder(self) -> None:
-        """Create the data folder, readable by its owner alone, where it is absent."""
+        """Let there be the data folder, readable by its owner alone with all that is in it.
+
+        One that was there before may be open to everybody. It is closed last, so that a kill on the
+        way leaves the rest to the next command. What is not ours to close stays.
+        """
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.data.stat().st_mode & OTHERS:
+            for child in self.data.iterdir():
+                if child.name.partition(".")[0] in OURS:
+                    for folder, folders, files in os.walk(child, topdown=False):
+                        for name in (*folders, *files):
+                            _close(Path(folder, name))
+                    _close(child)
+            _close(self.data)
+
+
+def keep_to_ourselves() -> None:
+    """Let whatever this process and its children create be readable by its owner alone."""
+    os.umask(OTHERS)
+
+
+def _close(path: Path) -> None:
+    with suppress(OSError):  # somebody else's, or gone
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 def _read(env_file: Path | None) -> dict[str, str]:
@@ -323,6 +355,17 @@ def _keep_backups(name: str, text: str) -> KeepBackups:
             "counts as 0. At least one must stay."
         )
     return KeepBackups(**{**dict.fromkeys(vars(KeepBackups()), 0), **numbers})
+
+
+def _hosts(name: str, text: str) -> tuple[str, ...]:
+    hosts = tuple(text.lower().replace(",", " ").split())
+    for host in hosts:
+        if not re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
+            raise SettingsError(
+                f"{name} has {host!r}: each is written as in laptop.local:3000, the name and the "
+                "port that stand in the browser's address bar."
+            )
+    return hosts
 
 
 def _command(name: str, text: str) -> str:

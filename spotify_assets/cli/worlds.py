@@ -10,7 +10,7 @@ from spotify_assets import times
 from spotify_assets.cli.output import working
 from spotify_assets.cli.plays import show_plays
 from spotify_assets.cli.refresh import load_definitions, show_refresh
-from spotify_assets.settings import Settings
+from spotify_assets.settings import LOOPBACK_HOSTS, Settings
 
 if TYPE_CHECKING:
     from spotify_assets.demo import World
@@ -76,6 +76,7 @@ def sandbox(
             always_on=always_on,
             redirect_uris=redirect_uris or SandboxConfig.redirect_uris,
             recently_played=recording,
+            hosts=Settings.load().hosts,
         )
         server = Sandbox(config, port)
     except ValueError as error:
@@ -190,8 +191,20 @@ def _import_once(world: "World") -> None:
 
 @click.command()
 @port_option
-def dev(port: int) -> None:
-    """Open the Dagster UI with schedules and sensors on your own data, at 127.0.0.1."""
+@click.option(
+    "--host",
+    default=LOOPBACK_HOSTS[0],
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where to listen; any other needs SPOTIFY_ASSETS_HOSTS.",
+)
+def dev(port: int, host: str) -> None:
+    """Open the Dagster UI with schedules and sensors on your own data.
+
+    \b
+    In a container whose port 3000 is published:
+      SPOTIFY_ASSETS_HOSTS=localhost:3000 spotify-assets dev --host 0.0.0.0
+    """
     from spotify_assets.defs.serving import serve
 
-    serve(Settings.load(), port, click.echo)
+    serve(Settings.load(), port, click.echo, host)

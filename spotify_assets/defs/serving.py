@@ -4,13 +4,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
+from spotify_assets import timetable
+from spotify_assets.defs import child
 from spotify_assets.defs.models.project import dbt_project
 from spotify_assets.defs.refreshing import open_instance
-from spotify_assets.settings import CHECKOUT, Settings
+from spotify_assets.settings import CHECKOUT, LOOPBACK_HOSTS, Settings, SettingsError
 
 # `dagster dev` advises its own successor at each start, which is not the reader's to follow.
 QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
@@ -18,36 +19,58 @@ QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 STOP_AGAIN_SECONDS = 3
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, host: str = LOOPBACK_HOSTS[0]) -> None:
     """Raise OSError if the port is taken, with what to do."""
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        socket.create_server((host, port)).close()
     except OSError:
         raise OSError(
             f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
         ) from None
 
 
-def serve(settings: Settings, port: int, tell: Callable[[str], object]) -> None:
-    """Run `dagster dev` on 127.0.0.1 until Ctrl-C.
+def check_host(settings: Settings, host: str) -> None:
+    """Raise SettingsError where others could reach the UI and nobody said under which name."""
+    if host not in LOOPBACK_HOSTS and not settings.hosts:
+        raise SettingsError(
+            f"At {host} others can reach the UI, which asks for no password and can run programs. "
+            "Say under which names it is asked for: SPOTIFY_ASSETS_HOSTS=laptop.local:3000"
+        )
+
+
+def serve(
+    settings: Settings,
+    port: int,
+    tell: Callable[[str], object],
+    host: str = LOOPBACK_HOSTS[0],
+) -> None:
+    """Run `dagster dev` until Ctrl-C.
 
     Not in the checkout: it lets the `.env` of its working directory override the environment, and
     our settings are complete already.
 
     Raises:
-        OSError: the port is taken, or `dagster dev` ended by itself.
+        OSError: the port is taken, a daemon is at work already, or `dagster dev` ended by itself.
+        SettingsError: others could reach the UI.
         ModelsError: dbt cannot read the models, so that Dagster would show and run nothing.
     """
-    check_port(port)
+    check_host(settings, host)
+    check_port(port, host)
+    if timetable.daemon_is_running(settings):
+        raise OSError(
+            f"Dagster is at work on {settings.data} already. Its UI is at the port that it was "
+            "started with; end it with Ctrl-C there."
+        )
     with open_instance(settings):  # created here, before several processes of dagster's try at once
         pass
     dbt_project()
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
-    tell(f"The Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    command = child.command("dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml"))
+    shown = next(iter(settings.hosts)) if host not in LOOPBACK_HOSTS else f"{host}:{port}"
+    tell(f"The Dagster UI: http://{shown}  (Ctrl-C ends it)")
     # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     served = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        [*command, "--host", host, "--port", str(port)],
         cwd=settings.dagster_storage,
         env={**os.environ, **settings.environment(), **QUIET},
     )

@@ -15,11 +15,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from spotify_assets.same_origin import hosts_of, refusal
 from spotify_assets.sandbox import accounts, admin, answer_faults, damage, switches, web_api
 from spotify_assets.sandbox.clock import Clock
 from spotify_assets.sandbox.faults import Faults
@@ -52,6 +53,12 @@ def _app_of(world: World) -> Flask:
     app.register_blueprint(web_api.blueprint(world))
     app.register_blueprint(admin.blueprint(world))
     app.register_blueprint(switches.blueprint(world))
+
+    @app.before_request
+    def refuse_other_origins() -> Response | None:
+        hosts = hosts_of(int(request.environ["SERVER_PORT"]), world.config.hosts)
+        problem = refusal(request.method, request.headers, hosts)
+        return Response(f"{problem}\n", 403, mimetype="text/plain") if problem else None
 
     @app.after_request
     def date(response: Response) -> Response:

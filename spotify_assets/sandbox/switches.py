@@ -77,9 +77,9 @@ def blueprint(world: World) -> Blueprint:
 
 def _object() -> dict[str, Any]:
     """The request's JSON object; an empty one where nothing was sent. Raises ValueError."""
-    body = request.get_json(force=True, silent=True) if request.get_data() else {}
+    body = request.get_json(silent=True) if request.get_data() else {}
     if not isinstance(body, dict):
-        raise ValueError("send a JSON object, or nothing")
+        raise ValueError("send a JSON object as application/json, or nothing")
     return body
 
 

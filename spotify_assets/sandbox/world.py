@@ -32,7 +32,8 @@ class SandboxConfig:
     seconds per real second. `recently_played` is a recorded response that everybody gets.
     `always_on` people play music around the clock. With `rotation`, each refresh brings a new
     refresh token and kills the old one. `not_listed` are listeners whom the app's list in the
-    dashboard lacks. `token_mark` is in every code and token that is issued, so that a test can
+    dashboard lacks. `hosts` are further host:port pairs under which browsers may ask for it.
+    `token_mark` is in every code and token that is issued, so that a test can
     search for it what a client wrote.
     """
 
@@ -48,6 +49,7 @@ class SandboxConfig:
     always_on: bool = False
     rotation: bool = False
     not_listed: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     token_mark: str = ""
 
     def __post_init__(self) -> None:

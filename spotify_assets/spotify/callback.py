@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from spotify_assets.same_origin import HTTP_PORT, refusal
 from spotify_assets.settings import LOOPBACK_HOSTS
 from spotify_assets.spotify.errors import LoginFailed
 
@@ -25,7 +26,6 @@ POLL_SECONDS = 0.05  # the longest time that a stopped server goes on accepting
 REQUEST_SECONDS = 10  # the longest pause within a request, and within the delivery of a page
 PAGE_SECONDS = 5  # the longest time that the end of a login waits for its page's delivery
 MOST_CONNECTIONS = 50  # browsers open a handful ahead, and say nothing on them
-HTTP_PORT = 80
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}: spotify-assets</title>
@@ -149,8 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = REQUEST_SECONDS
 
     def do_GET(self) -> None:
-        if self.headers.get("Host", "").lower() not in self.server.hosts:
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)  # a name that was rebound to us
+        if refusal("GET", self.headers, self.server.hosts):
+            self.send_error(HTTPStatus.FORBIDDEN)
         elif _path(self.path) != self.server.path:
             self.send_error(HTTPStatus.NOT_FOUND)
         else:

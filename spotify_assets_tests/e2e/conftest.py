@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from spotify_assets_tests.e2e.other_origin import EVIL
 from spotify_assets_tests.support import need_tool
 
 
@@ -15,6 +16,7 @@ def browser() -> Iterator[Browser]:
     chromium = need_tool("chromium", "the test looks at pages in a real browser")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        arguments.append(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1")
         running = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield running
         running.close()

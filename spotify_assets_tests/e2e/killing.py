@@ -4,12 +4,14 @@ import random
 import struct
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -150,6 +152,17 @@ def compiled(folder: Path) -> Path:
     library = folder / "kill_at.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
     return library
+
+
+def processes(user: User) -> list[psutil.Process]:
+    """The processes that work on somebody's data, or on something below them."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            data = process.environ().get("SPOTIFY_ASSETS_DATA", "")
+            if Path(data).is_relative_to(user.settings.data):
+                found.append(process)
+    return found
 
 
 def statuses(user: User) -> list[dg.DagsterRunStatus]:

@@ -4,17 +4,22 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from subprocess import Popen
+from urllib.parse import urlencode
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
+from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.warehouse.warehouse import Warehouse
-from spotify_assets_tests.e2e.killing import statuses
+from spotify_assets_tests.e2e.killing import processes, statuses
+from spotify_assets_tests.e2e.other_origin import EVIL, attack, somebody_elses_pages
 from spotify_assets_tests.support import User, sandbox, user_of, wait_for
 
 NO_PAGE = "about:blank"  # an open page asks the server for news, and draws, all the time
@@ -22,8 +27,14 @@ EXPANDED = "expanded=global%40global%3Araw%2Cglobal%40global%3Astaging%2Cglobal%
 
 
 @contextmanager
-def served(user: User, log_file: Path) -> Iterator[str]:
-    """The address of the user's Dagster UI, which writes to a log file."""
+def served(
+    user: User, log_file: Path, end: Callable[["Popen[str]"], object] = Popen.terminate
+) -> Iterator[str]:
+    """The address of the user's Dagster UI, which writes to a log file.
+
+    Args:
+        end: how it ends; by default as a service manager does it, and the rest ends by itself.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -33,8 +44,9 @@ def served(user: User, log_file: Path) -> Iterator[str]:
             wait_for(lambda: answers(url), seconds=120)
             yield url
         finally:
-            process.terminate()  # as a service manager does; the rest ends by itself
+            end(process)
             process.wait(timeout=60)
+            wait_for(lambda: not processes(user))
 
 
 def answers(url: str) -> bool:
@@ -68,8 +80,50 @@ def expect_pages_that_explain_themselves(page: Page, url: str) -> None:
     page.goto(NO_PAGE)
 
 
+def expect_that_only_its_own_pages_act(browser: Browser, url: str, spotify: Sandbox) -> None:
+    """Nothing that another origin's page sends changes anything, or is read by it."""
+    pause = "mutation { setAutoMaterializePaused(paused: true) }"
+    question = {"query": "{ instance { autoMaterializePaused } }"}
+
+    def is_paused() -> bool:
+        answer = requests.post(f"{url}/graphql", json=question, timeout=10).json()
+        return bool(answer["data"]["instance"]["autoMaterializePaused"])
+
+    now = spotify.clock.now()
+    requests.post(
+        f"{url}/graphql", json={"query": pause.replace("true", "false")}, timeout=10
+    ).raise_for_status()
+    with somebody_elses_pages(browser) as pages:
+        for page in pages:
+            query = f"?{urlencode({'query': pause})}"
+            assert attack(page, f"{url}/graphql", {"query": pause}, query, "graphql-ws") == set()
+            for path, body in (
+                ("clock", {"advance_seconds": 5}),
+                ("revoke", {"listener": "mira"}),
+                ("faults/frozen", {}),
+                ("rotation", {"rotation": True}),
+            ):
+                assert attack(page, f"{spotify.url}/sandbox/{path}", body) == set()
+        for address in (url, spotify.url):
+            rebound = pages[0].goto(address.replace("127.0.0.1", EVIL))
+            assert rebound is not None
+            assert rebound.status == 403
+    assert not is_paused()
+    assert spotify.clock.now() == now
+    assert not spotify.rotation
+    assert spotify.faults.get("frozen") is None
+    # What a page of its own can do, so that the tries above have something to miss.
+    page = browser.new_page()
+    page.goto(f"{url}/runs")
+    script = """query => fetch("/graphql", {method: "POST", body: JSON.stringify({query}),
+        headers: {"Content-Type": "application/json"}}).then(answer => answer.ok)"""
+    assert page.evaluate(script, pause)
+    page.close()
+    assert is_paused()
+
+
 def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
-    page: Page, tmp_path: Path
+    browser: Browser, page: Page, tmp_path: Path
 ) -> None:
     with sandbox(always_on=True) as spotify:
         user = user_of(spotify.environment(), tmp_path / "user")
@@ -82,7 +136,7 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             return int(warehouse.read(query)[0][0])
 
         log = tmp_path / "dev.log"
-        with served(user, log) as url:
+        with served(user, log, end=Popen.kill) as url:
             wait_for(lambda: "Run: spotify-assets login" in log.read_text(), seconds=120)
             user.log_in("mira")
             page.goto(f"{url}/asset-groups?{EXPANDED}")
@@ -101,6 +155,7 @@ def test_one_click_brings_a_play_to_the_marts_and_the_next_comes_by_itself(
             expect_pages_that_explain_themselves(page, url)
             page.goto(f"{url}/automation")
             expect(page.get_by_text("recently_played_sensor")).to_be_visible(timeout=60_000)
+            expect_that_only_its_own_pages_act(browser, url, spotify)
             assert "Traceback" not in log.read_text()
             assert "DEBUG" not in log.read_text()
         logs = sorted(user.settings.dbt_target.glob("*/dbt.log"), key=lambda at: at.stat().st_mtime)

@@ -11,7 +11,16 @@ import pytest
 from spotify_assets.settings import CHECKOUT
 
 PACKAGE = CHECKOUT / "spotify_assets"
-GROUND = {"settings", "times", "database", "timetable", "alerting", "scheduler"}
+GROUND = {
+    "settings",
+    "times",
+    "database",
+    "timetable",
+    "alerting",
+    "scheduler",
+    "same_origin",
+    "kernel_lock",
+}
 MAY_IMPORT = {
     "settings": set[str](),
     "times": set[str](),
@@ -19,10 +28,12 @@ MAY_IMPORT = {
     "timetable": {"settings", "times"},
     "alerting": {"settings"},
     "scheduler": {"settings"},
+    "same_origin": set[str](),
+    "kernel_lock": set[str](),
     "spotify": GROUND,
     "contracts": GROUND | {"spotify"},
     "warehouse": GROUND | {"spotify", "contracts"},
-    "sandbox": {"times"},
+    "sandbox": {"times", "same_origin"},
     "defs": GROUND | {"spotify", "contracts", "warehouse"},
     "definitions": GROUND | {"defs"},
     "demo": GROUND | {"spotify", "sandbox"},

@@ -42,6 +42,7 @@ EVERYTHING = {
     "SPOTIFY_KEEP_RUNS_DAYS": "91",
     "SPOTIFY_KEEP_BACKUPS": "last=4 daily=8 weekly=6 monthly=13",
     "SPOTIFY_ALERT_COMMAND": "notify --to 'Mira H' 'https://example.org/a-secret-address'",
+    "SPOTIFY_ASSETS_HOSTS": "laptop.local:3000 localhost:3001",
 }
 
 
@@ -365,3 +366,40 @@ def test_the_data_folder_is_its_owners_alone(tmp_path: Path) -> None:
     settings.make_data_folder()
     settings.make_data_folder()
     assert settings.data.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_folder_that_was_open_is_closed_with_all_that_is_ours_in_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    settings = Settings.load({"SPOTIFY_ASSETS_DATA": str(data)}, env_file=None)
+    ours = [settings.warehouse_path, data / "spotify.db-wal", settings.state_path]
+    ours += [settings.dagster_storage / "history" / "runs.db", settings.backups / "a" / "b.json"]
+    other, elsewhere = data / "of-the-user.txt", tmp_path / "elsewhere.txt"
+    for path in (*ours, other, elsewhere):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(0o644)
+    (settings.backups / "link").symlink_to(elsewhere)
+    (data / "dagster" / "run.sh").touch(0o755)
+    for folder in (data, settings.backups, settings.backups / "a", settings.dagster_storage):
+        folder.chmod(0o755)
+    settings.make_data_folder()
+    for path in (data, *ours, settings.backups, settings.backups / "a", settings.dagster_storage):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert (data / "dagster" / "run.sh").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (other, elsewhere)} == {0o644}
+
+
+def test_further_hosts_are_names_with_ports() -> None:
+    text = "Laptop.local:3000, localhost:3001  [::1]:80 listening.example.org"
+    assert Settings.load({"SPOTIFY_ASSETS_HOSTS": text}, env_file=None).hosts == (
+        "laptop.local:3000",
+        "localhost:3001",
+        "[::1]:80",
+        "listening.example.org",
+    )
+
+
+@pytest.mark.parametrize("text", ["http://laptop:3000", "laptop:3000/", "*", "laptop:port", "a b:"])
+def test_what_is_no_host_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"SPOTIFY_ASSETS_HOSTS.*laptop\.local:3000"):
+        Settings.load({"SPOTIFY_ASSETS_HOSTS": text}, env_file=None)

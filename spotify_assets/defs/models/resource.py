@@ -26,16 +26,16 @@ def dbt_resource(settings: Settings) -> dg.ResourceDefinition:
     """dbt, run by a command of ours that holds a lock while it lives.
 
     The fields of a resource can be set in the Launchpad. These name a program and its flags, so
-    they are fixed.
+    they are none of the definition's.
     """
     # dbt reads the profile from the environment.
     os.environ.update(settings.environment())
-    return dg.ResourceDefinition.hardcoded_resource(
-        DbtResource(
-            project_dir=dbt_project(),  # type: ignore[arg-type]
-            dbt_executable=dbt_executable(),
-            # A second and 1.4 MB of each run, for what Dagster has from the events already.
-            global_config_flags=[*NO_JSON],
-        ),
-        "dbt, as the command spotify-assets-dbt starts it.",
+    dbt = DbtResource(
+        project_dir=dbt_project(),  # type: ignore[arg-type]
+        dbt_executable=dbt_executable(),
+        # A second and 1.4 MB of each run, for what Dagster has from the events already.
+        global_config_flags=[*NO_JSON],
+    )
+    return dg.ResourceDefinition(
+        lambda _: dbt, {}, "dbt, as the command spotify-assets-dbt starts it."
     )

@@ -376,7 +376,10 @@ def test_a_fault_that_makes_no_sense_is_refused_and_changes_nothing(
     app: App, name: str, body: Any, problem: str
 ) -> None:
     answer = requests.put(
-        f"{app.sandbox.url}/sandbox/faults/{name}", data=json.dumps(body), timeout=10
+        f"{app.sandbox.url}/sandbox/faults/{name}",
+        data=json.dumps(body),
+        headers={"Content-Type": "application/json"},
+        timeout=10,
     )
     assert answer.status_code == 400
     assert problem in answer.json()["error"]

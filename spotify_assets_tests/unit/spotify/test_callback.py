@@ -152,10 +152,11 @@ def test_a_client_that_stops_in_the_middle_is_dropped_in_time(
 @pytest.mark.parametrize(
     ("method", "path", "host", "status"),
     [
-        ("GET", "/callback?code=1", "evil.example:{port}", 421),
-        ("GET", "/callback?code=1", "127.0.0.1", 421),
-        ("GET", "/callback?code=1", "localhost:{port}", 421),
-        ("GET", "/callback?code=1", "", 421),
+        ("GET", "/callback?code=1", "evil.example:{port}", 403),
+        ("GET", "/callback?code=1", "127.0.0.1", 403),
+        ("GET", "/callback?code=1", "localhost:{port}", 403),
+        ("GET", "/callback?code=1", "", 403),
+        ("GET", "/callback?code=1", "127.0.0.1:{port}\r\nSec-Fetch-Site: cross-site", 403),
         ("GET", "/callback/?code=1", "127.0.0.1:{port}", 404),
         ("GET", "/?code=1", "127.0.0.1:{port}", 404),
         ("GET", "http://[/callback?code=1", "127.0.0.1:{port}", 404),

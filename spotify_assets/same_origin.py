@@ -1,0 +1,63 @@
+"""Which requests a server of ours answers: those of its owner's programs, and of its own pages.
+
+A server that listens on 127.0.0.1 alone is still within reach of every page that its owner's
+browser shows: a page can send it requests, and can give its own name the address 127.0.0.1. What
+tells such requests apart is in their headers, which no script can set (Fetch Metadata, RFC 6454).
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+HTTP_PORT = 80  # which browsers leave out
+NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Headers(Protocol):
+    """A request's headers, by name in any case."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
+def hosts_of(port: int, further: Iterable[str] = ()) -> frozenset[str]:
+    """What `Host` may be: this machine with our port, and further host:port pairs."""
+    own = {f"{name}:{port}" for name in NAMES}
+    return frozenset({*own, *(NAMES if port == HTTP_PORT else ()), *map(str.lower, further)})
+
+
+def refusal(method: str, headers: Headers, hosts: Collection[str]) -> str | None:
+    """Why a request is not answered; None where it is.
+
+    A page of another origin may do one thing: lead its reader to one of ours. So a GET must change
+    nothing, except what a secret in it guards.
+
+    Args:
+        method: of HTTP; GET for a WebSocket.
+        headers: of the request.
+        hosts: as `hosts_of` gives them.
+    """
+    host = (headers.get("Host") or "").lower()
+    if host not in hosts:
+        return f"This server is not called {host[:100]!r}."
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site not in (None, "same-origin", "none") and not _is_navigation(method, headers):
+        return "A page of another origin sent this request."
+    if origin is not None and _authority(origin) != host:
+        return "A page of another origin sent this request."
+    return None
+
+
+def _is_navigation(method: str, headers: Headers) -> bool:
+    """Whether the browser is to show the answer as a page, in place of the one that asks."""
+    return (
+        method == "GET"
+        and headers.get("Sec-Fetch-Mode") == "navigate"
+        and headers.get("Sec-Fetch-Dest") == "document"
+    )
+
+
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:  # half an IPv6 address
+        return None

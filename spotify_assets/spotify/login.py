@@ -24,11 +24,18 @@ from spotify_assets.spotify.errors import BadAnswer, LoginFailed, RateLimited, S
 from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.refusals import line
 from spotify_assets.spotify.retrying import Retrying
-from spotify_assets.spotify.state import Account, Identity, State, check_name
+from spotify_assets.spotify.state import Account, Identity, State, check_name, normal_name
 from spotify_assets.spotify.token_store import Token, TokenStore
 
 WAIT_SECONDS = 600
 PROFILE = "me"
+FOREIGN = (
+    "That answer belongs to another login (its state differs), so it was not used. This one waits "
+    "on: agree at the address that the terminal shows."
+)
+NO_ADDRESS = (
+    "That is not the final address, which holds code= and state=. Paste the browser's whole line."
+)
 # Spotify shows these on a page of its own and never comes back to us.
 IF_SPOTIFY_REFUSES = (
     "If Spotify's page says 'Invalid redirect URI', add {redirect_uri}, exactly so, in the app's "
@@ -63,6 +70,7 @@ def login(
             "README shows how) and put its client id into .env."
         )
     if account_id is not None:
+        account_id = normal_name(account_id)
         try:
             check_name(account_id)
         except ValueError as error:
@@ -126,9 +134,12 @@ class _Attempt:
     def _handle_redirect(self, answer: str) -> tuple[bool, str]:
         """Finish the login with the first final address; return success and what the page says.
 
-        Whoever waits for the login is woken by its outcome. The delivery of the page, which may
-        fail, comes after that.
+        An address of another login ends nothing: anybody on this machine can ask for one, and a
+        browser does so by itself when it restores a tab. Whoever waits for the login is woken by
+        its outcome. The delivery of the page, which may fail, comes after that.
         """
+        if not _belongs(answer, self._state_sent):
+            return False, FOREIGN
         with self._lock:
             if self._is_over:
                 return False, "Nobody waits for this answer any more."
@@ -143,7 +154,7 @@ class _Attempt:
         return False, str(error) if isinstance(error, SpotifyError) else "The terminal says more."
 
     def _finish(self, answer: str) -> Account:
-        token = self._app.exchange(self._session, _code(answer, self._state_sent))
+        token = self._app.exchange(self._session, _code(answer))
         try:
             client = SpotifyClient(self._settings, FreshLogin(token), Retrying.patient())
             identity = _identity(client)
@@ -185,20 +196,21 @@ class _Attempt:
             tell("No browser could be opened: open the address above yourself.")
 
     def _read_pasted(self, tell: Callable[[str], object]) -> None:
-        """Take the first line of standard input that can be the final address."""
+        """Take the first line of standard input that is this login's final address."""
         rest = ""
         while chunk := _read_standard_input():
             *lines, rest = (rest + chunk).split("\n")
-            for text in filter(str.strip, lines):
-                if "state=" in text:
-                    self._handle_redirect(text.strip())
-                    return
-                tell(
-                    "That is not the final address, which holds code= and state=. Paste the "
-                    "browser's whole line."
-                )
+            if any(self._take(text, tell) for text in filter(str.strip, lines)):
+                return
         if rest.strip():
-            self._handle_redirect(rest.strip())
+            self._take(rest, tell)
+
+    def _take(self, text: str, tell: Callable[[str], object]) -> bool:
+        if not _belongs(text, self._state_sent):
+            tell(FOREIGN if "state=" in text else NO_ADDRESS)
+            return False
+        self._handle_redirect(text.strip())
+        return True
 
 
 def _identity(client: SpotifyClient) -> Identity:
@@ -216,18 +228,16 @@ def _text(value: object) -> str | None:
     return value
 
 
-def _code(answer: str, state_sent: str) -> str:
-    """The authorization code in the final address, after its state was checked."""
-    try:
-        query = urlsplit(answer).query
-    except ValueError:  # half an IPv6 address, in what was pasted
-        query = ""
-    parameters = {name: values[0] for name, values in parse_qs(query).items()}
-    if not secrets.compare_digest(parameters.get("state", "").encode(), state_sent.encode()):
-        raise LoginFailed(
-            "The answer does not belong to this login (its state differs), so it was not used. "
-            "Run: spotify-assets login"
-        )
+def _belongs(answer: str, state_sent: str) -> bool:
+    """Whether a final address is the answer to this login."""
+    return secrets.compare_digest(
+        _parameters(answer).get("state", "").encode(), state_sent.encode()
+    )
+
+
+def _code(answer: str) -> str:
+    """The authorization code in the final address."""
+    parameters = _parameters(answer)
     if "error" in parameters:
         raise LoginFailed(
             f"Spotify reports {line(parameters['error'])!r}: access was not granted. "
@@ -236,6 +246,14 @@ def _code(answer: str, state_sent: str) -> str:
     if "code" not in parameters:
         raise LoginFailed("The address holds no code. Paste it whole: spotify-assets login")
     return parameters["code"]
+
+
+def _parameters(answer: str) -> dict[str, str]:
+    try:
+        query = urlsplit(answer.strip()).query
+    except ValueError:  # half an IPv6 address, in what was pasted
+        return {}
+    return {name: values[0] for name, values in parse_qs(query).items()}
 
 
 def _open(address: str) -> bool:

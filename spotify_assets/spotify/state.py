@@ -6,6 +6,7 @@ in the warehouse. Nothing here knows what a play is.
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,8 +48,19 @@ LOGIN_LASTS = relativedelta(months=6)
 SCOPE_REFUSALS_BELIEVED = 3
 # Fifty plays of half a minute, all that Spotify lists, are over in this time.
 BLIND_AFTER = timedelta(minutes=25)
-ACCOUNT_NAME = re.compile(r"\w[\w .@-]{0,63}")
+DONE = "done"  # the folder of the inbox for what was imported
+LONGEST_NAME = 64
+ACCOUNT_NAME = re.compile(rf"\w[\w .@-]{{0,{LONGEST_NAME - 1}}}")
 NOBODY_LOOKED = "nobody looked: this machine or what looks for us was off"
+
+
+def normal_name(name: str) -> str:
+    """The name as it is kept, since two that look alike are one to their reader.
+
+    Without blanks around it, and in the form of Unicode that has one character for an accented
+    letter (NFC); file systems and keyboards write the other form, too.
+    """
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def check_name(account_id: str) -> None:
@@ -57,10 +69,13 @@ def check_name(account_id: str) -> None:
     Raises:
         ValueError: it cannot; the message says why.
     """
-    if not ACCOUNT_NAME.fullmatch(account_id):
+    shown = account_id[: LONGEST_NAME + 1]
+    if account_id.casefold() == DONE:
+        raise ValueError(f"{shown!r} cannot be an account's name: it is the inbox's own.")
+    if not ACCOUNT_NAME.fullmatch(account_id) or account_id != normal_name(account_id):
         raise ValueError(
-            f"{account_id!r} cannot be an account's name: use up to 64 letters, digits, spaces and "
-            "any of . _ @ -, the first one a letter or digit."
+            f"{shown!r} cannot be an account's name: use up to {LONGEST_NAME} letters, digits, "
+            "spaces and any of . _ @ -, the first one a letter or digit, the last one no space."
         )
 
 

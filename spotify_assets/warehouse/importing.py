@@ -21,7 +21,7 @@ from spotify_assets.spotify.export import fields
 from spotify_assets.spotify.export.errors import ExportError
 from spotify_assets.spotify.export.files import HistoryFile, Package
 from spotify_assets.spotify.export.names import Kind, Series, kind_of
-from spotify_assets.spotify.state import State, check_name
+from spotify_assets.spotify.state import State, check_name, normal_name
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.exported import STREAMING_HISTORY, ExportFile, finish_package
 from spotify_assets.warehouse.loading import Batch, Load, Receipt, write_load
@@ -33,6 +33,10 @@ from spotify_assets.warehouse.zones import fix_zones
 # A turn costs a third of a second; without one, a run would wait for the whole of a long import.
 TURN_EVERY_SECONDS = 10
 FOUND_SHOWN, FOUND_LENGTH = 3, 20
+CHANGED = (
+    "It changed while it was read, so it closes no gap. What was read is loaded. Import it again, "
+    "which adds what is new."
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def whose(settings: Settings, account_id: str | None) -> str:
         ValueError: that cannot be a name, or none was named and there is not just one account.
     """
     if account_id is not None:
+        account_id = normal_name(account_id)
         check_name(account_id)
         return account_id
     accounts = known_accounts(settings)
@@ -109,7 +114,8 @@ def import_packages(
                 # leaves an account that `known_accounts` knows by its load.
                 State(settings.state_path).add_account(account_id)
             yield done
-        one.finish()
+        if error := one.finish():
+            yield ImportedFile(package.name, package.name, error=error)
 
 
 def _tell_all(
@@ -152,12 +158,15 @@ class _Import:
         self._seen[file.series] = seen
         return ImportedFile(name, file.name, receipt, tuple(sorted(unknown)))
 
-    def finish(self) -> None:
-        """Let the download close gaps, where all of it was loaded."""
+    def finish(self) -> str | None:
+        """Let the download close gaps where all of it was loaded; say where it has changed."""
+        if self._is_whole and not self._package.is_as_found():
+            return CHANGED
         if self._is_whole and self._has_extended:
             with writing(self._settings.locks, f"the import of {self._package.name}"):
                 engine = self._warehouse.writer()
                 finish_package(engine, self._account_id, self._id, self._package.name)
+        return None
 
     def _batches(
         self,

@@ -1,11 +1,15 @@
 """`data/inbox`: downloads that are imported by themselves once they have come to rest.
 
 What lies in it is for the only account; with several accounts, what lies in a folder of an
-account's name is for that account. What was imported moves to `inbox/done`. What could not be
-stays where it is, with its error kept, until it changes.
+account's name is for that account. A folder of another name may be meant for an account that is not
+there yet, unless it has a name that Spotify's archives unpack to. What was imported moves to
+`inbox/done`. What could not be stays where it is, with its error kept, until it changes.
 """
 
+import errno
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +19,20 @@ from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.export.files import find_packages
 from spotify_assets.spotify.export.names import as_text
-from spotify_assets.spotify.state import InboxFailure, State
-from spotify_assets.warehouse.importing import ImportedFile, Tell, import_packages, known_accounts
+from spotify_assets.spotify.state import DONE, InboxFailure, State, normal_name
+from spotify_assets.warehouse.importing import (
+    CHANGED,
+    ImportedFile,
+    Tell,
+    import_packages,
+    known_accounts,
+)
 
 RESTED_AFTER = timedelta(seconds=30)
-DONE = "done"
+# What the archives of Spotify's unpack to, with what browsers and people add to it.
+DOWNLOAD = re.compile(
+    r"(my_spotify_data|MyData|Spotify (Account Data|Extended Streaming History))\b.*", re.IGNORECASE
+)
 UNDECIDED = "nobody can tell whose it is; put it into a folder of the account's name in the inbox"
 
 
@@ -85,11 +98,15 @@ def _present(settings: Settings) -> list[Entry]:
         each
         for child in _children(settings.inbox)
         for each in (
-            [_entry(settings.inbox, below, child.name) for below in _children(child)]
-            if child.is_dir() and child.name in accounts
-            else [_entry(settings.inbox, child, only)]
+            [_entry(settings.inbox, each, normal_name(child.name)) for each in _inside(child)]
+            if child.is_dir() and normal_name(child.name) in accounts
+            else [_entry(settings.inbox, child, only if _is_download(child) else None)]
         )
     ]
+
+
+def _is_download(path: Path) -> bool:
+    return not path.is_dir() or DOWNLOAD.fullmatch(path.name) is not None
 
 
 def at_rest(
@@ -123,10 +140,10 @@ def import_entry(settings: Settings, entry: Entry, tell: Tell) -> list[ImportedF
     done = list(import_packages(settings, entry.account_id, packages, tell))
     errors = [f"{file.file}: {file.error}" for file in done if file.error]
     errors += [f"{name}: unknown rows" for each in packages for name in each.unknown]
+    if not errors and not _move_aside(settings, entry):
+        errors = [f"{entry.name}: {CHANGED}"]
     if errors:
         State(settings.state_path).keep_inbox_failure(entry.name, entry.signature, errors[0])
-    else:
-        _move_aside(settings, entry)
     return done
 
 
@@ -136,6 +153,13 @@ def _children(folder: Path) -> Iterator[Path]:
             yield child
 
 
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(_children(folder))
+    except OSError:  # the import says why it cannot be listed
+        return [folder]
+
+
 def _entry(inbox: Path, path: Path, account_id: str | None) -> Entry:
     return Entry(as_text(str(path.relative_to(inbox))), path, account_id, _signature(path))
 
@@ -143,6 +167,7 @@ def _entry(inbox: Path, path: Path, account_id: str | None) -> Entry:
 def _signature(path: Path) -> str:
     files = [Path(here, name) for here, _, names in os.walk(path) for name in names]
     count, size, newest = 0, 0, 0
+    numbers = set[int]()  # of what replaces a file and keeps its size and time
     for file in files if path.is_dir() else [path]:
         try:
             status = file.lstat()
@@ -150,14 +175,28 @@ def _signature(path: Path) -> str:
             continue
         count, size = count + 1, size + status.st_size
         newest = max(newest, status.st_mtime_ns)
-    return f"{count} files, {size} bytes, {newest}"
+        numbers.add(status.st_ino)
+    return f"{count} files, {size} bytes, {newest}, {sum(numbers)}"
 
 
-def _move_aside(settings: Settings, entry: Entry) -> None:
+def _move_aside(settings: Settings, entry: Entry) -> bool:
+    """Move what was imported to the done; False where it is no longer what was read, and stays."""
+    if _signature(entry.path) != entry.signature:
+        return False
     target = settings.inbox / DONE / entry.path.relative_to(settings.inbox)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = 1
     while target.exists():
         number += 1
         target = target.with_name(f"{entry.path.stem} ({number}){entry.path.suffix}")
-    entry.path.rename(target)
+    try:
+        entry.path.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(entry.path, target)  # the done may lie on another disk
+        return True
+    if _signature(target) != entry.signature:  # it came between the look and the move
+        target.rename(entry.path)
+        return False
+    return True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import dagster as dg
 import pytest
@@ -19,8 +22,9 @@ from spotify_assets.defs.sensors import inbox_sensor
 from spotify_assets.sandbox.catalogue import Catalogue
 from spotify_assets.sandbox.export import write_extended
 from spotify_assets.sandbox.listener import Listener
+from spotify_assets.spotify.export.files import HistoryFile
 from spotify_assets.spotify.state import State
-from spotify_assets.warehouse.tables import raw_streaming_history
+from spotify_assets.warehouse.tables import export_packages, raw_streaming_history
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.support import User
 
@@ -49,7 +53,7 @@ class Inbox:
 
     def put(self, name: str, rows: list[dict[str, Any]]) -> Path:
         path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(rows), "utf-8")
         return path
 
@@ -207,3 +211,119 @@ def test_somebody_elses_cursor_is_no_cursor(inbox: Inbox) -> None:
     for cursor in ("none", "[]", '{"endsong_0.json": 5}', '{"endsong_0.json": ["a"]}'):
         inbox.cursor = cursor
         assert "come to rest" in inbox.said()
+
+
+def during(inbox: Inbox, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen once, while the rows of a file are read."""
+    read = HistoryFile.rows
+    left = [happens]
+
+    def read_meanwhile(file: HistoryFile, *arguments: Any) -> Iterator[list[Any]]:
+        yield from read(file, *arguments)
+        while left:
+            left.pop()()
+
+    monkeypatch.setattr(HistoryFile, "rows", read_meanwhile)
+
+
+FOLDER = "Spotify Extended Streaming History"
+
+
+@pytest.mark.parametrize("entry", ["my_spotify_data.zip", f"{FOLDER}/endsong_0.json"])
+def test_what_changes_during_its_import_stays_and_is_imported_again(
+    inbox: Inbox, entry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file renamed over the archive, and one added to the folder."""
+    later = {**ROW, "ms_played": 1}
+
+    def archive(path: Path, rows: list[dict[str, Any]]) -> None:
+        with ZipFile(path, "w") as archive:
+            archive.writestr("endsong_0.json", json.dumps(rows))
+
+    def change() -> None:
+        if entry.endswith(".zip"):
+            archive(inbox.folder / ".new", [ROW, later])
+            (inbox.folder / ".new").rename(inbox.folder / entry)
+        else:
+            inbox.put(f"{FOLDER}/endsong_1.json", [later])
+
+    if entry.endswith(".zip"):
+        archive(inbox.folder / entry, [ROW])
+    else:
+        inbox.put(entry, [ROW])
+    inbox.said()
+    during(inbox, change, monkeypatch)
+    assert not inbox.run(inbox.requested()).success
+    assert (inbox.folder / entry).exists()
+    assert not (inbox.folder / "done").exists()
+    packages = Warehouse(inbox.user.settings.warehouse_path).read(select(export_packages))
+    assert packages == []  # it closes no gap
+    inbox.said()
+    assert inbox.run(inbox.requested()).success
+    assert inbox.rows() == 2
+    assert not (inbox.folder / entry).exists()
+
+
+def test_a_folder_that_is_no_accounts_is_left_undecided(inbox: Inbox) -> None:
+    """Jonas, who is to come, must not become a part of mira."""
+    inbox.put("jonas/endsong_0.json", [ROW])
+    inbox.said()
+    assert "jonas: nobody can tell whose it is" in inbox.said()
+    assert inbox.rows() == 0
+    State(inbox.user.settings.state_path).add_account("jonas")
+    inbox.said()
+    assert inbox.run(inbox.requested()).success
+    assert (inbox.folder / "done" / "jonas" / "endsong_0.json").exists()
+
+
+def test_an_accounts_folder_is_found_in_either_form_of_unicode(inbox: Inbox) -> None:
+    State(inbox.user.settings.state_path).add_account("jos\u00e9")
+    inbox.put("jose\u0301/endsong_0.json", [ROW])
+    inbox.said()
+    assert inbox.run(inbox.requested()).success
+    query = select(raw_streaming_history.c.account_id)
+    found = Warehouse(inbox.user.settings.warehouse_path).read(query)
+    assert [name for (name,) in found] == ["jos\u00e9"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_none_of_it_is_imported(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.put(f"{FOLDER}/endsong_0.json", [ROW])
+    inbox.put(f"{FOLDER}/more/endsong_1.json", [ROW])
+    walk = os.walk
+
+    def refusing(top: Any, **options: Any) -> Iterator[Any]:
+        for here, folders, files in walk(top, **options):
+            if Path(here).name == "more" and "onerror" in options:
+                options["onerror"](PermissionError(13, "Permission denied", str(here)))
+            yield here, folders, files
+
+    inbox.said()
+    request = inbox.requested()
+    monkeypatch.setattr(os, "walk", refusing)
+    done = inbox.run(request)
+    (failure,) = done.filter_events(lambda event: event.is_step_failure)
+    assert "more cannot be listed: Permission denied" in str(failure.event_specific_data)
+    assert inbox.rows() == 0
+
+
+def test_the_done_may_lie_on_another_disk(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def refusing(path: Path, target: Path) -> Path:
+        if "done" in Path(target).parts:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    path = inbox.put("endsong_0.json", [ROW])
+    inbox.said()
+    assert inbox.run(inbox.requested()).success
+    assert (inbox.folder / "done" / "endsong_0.json").exists()
+    assert not path.exists()
+
+
+def test_no_account_can_take_the_name_of_the_done(inbox: Inbox) -> None:
+    with pytest.raises(ValueError, match="the inbox's own"):
+        State(inbox.user.settings.state_path).add_account("Done")

@@ -5,7 +5,6 @@ address is, so of unknown fields nothing but the names goes anywhere.
 """
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -179,18 +178,13 @@ def utc_text(value: object) -> str | None:
 
 
 def canonical_json(value: object) -> str:
-    """The value as JSON that can be stored and is the same for the same value."""
+    """The value as JSON that can be stored and is the same for the same value.
+
+    A number that is too large to be one is written as its digits, as a text.
+    """
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(value, str, orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # half a character, or an integer of more than 64 bits
-        written = _without_infinities(value)
-        return json.dumps(written, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _without_infinities(value: Any) -> Any:
-    """The value with null for what is no number in JSON, as 1e400 is; orjson does the same."""
-    if isinstance(value, dict):
-        return {name: _without_infinities(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_infinities(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return json.dumps(
+            value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=str
+        )

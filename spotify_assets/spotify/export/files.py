@@ -16,9 +16,9 @@ import struct
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any
@@ -118,25 +118,35 @@ class Package:
         files: the histories in it, in their order.
         unknown: names of files that are called like a history and whose rows nobody here knows.
         fault: why nothing in it can be read, or None.
+        is_as_found: whether what it came from is still what was found: no file was changed,
+            replaced or added since.
     """
 
     name: str
     files: tuple[HistoryFile, ...] = ()
     unknown: tuple[str, ...] = ()
     fault: str | None = None
+    is_as_found: Callable[[], bool] = lambda: True
 
 
 def find_packages(paths: Iterable[Path]) -> list[Package]:
     """The packages at some paths. Files of one folder are one package, however they were named.
 
-    A path that holds no history is a package with a fault.
+    A path that holds no history, or a folder that cannot be listed, is a package with a fault.
     """
     archives: dict[Path, None] = {}
+    searched: set[Path] = set()
     loose: defaultdict[Path, dict[Path, bool]] = defaultdict(dict)  # whether it is read
     faults: dict[Path, str] = {}
     for path in paths:
         if path.is_dir():
-            found = dict(_below(path))
+            try:
+                found = dict(_below(path))
+            except OSError as error:
+                folder = as_text(error.filename or str(path))
+                faults[path.absolute()] = f"{folder} cannot be listed: {error.strerror or error}."
+                continue
+            searched |= {each.parent for each in found}
             if not found:
                 name = path.resolve().name or str(path.resolve())  # of "." and ".." as well
                 faults[path.absolute()] = f"{_nothing_in(name)}, and no archive (.zip)."
@@ -159,9 +169,37 @@ def find_packages(paths: Iterable[Path]) -> list[Package]:
     names = _distinct_names([*archives, *folders, *faults])
     return [
         *(package for path in archives for package in _archive(names[path], path)),
-        *(_folder(names[path], files) for path, files in folders.items()),
+        *(_folder(names[path], files, searched) for path, files in folders.items()),
         *(Package(names[path], fault=fault) for path, fault in faults.items()),
     ]
+
+
+def _mark(path: Path) -> tuple[int, ...] | None:
+    """What is another one where a file was changed or replaced; None where there is none."""
+    with suppress(OSError):
+        found = path.lstat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return None
+
+
+def _unchanged(
+    marks: Mapping[Path, object], folder: Path | None = None, before: frozenset[str] = frozenset()
+) -> bool:
+    """Whether files are as they were, and no history came to the folder that they are all of.
+
+    Args:
+        before: the names in that folder.
+    """
+    if any(_mark(path) != mark for path, mark in marks.items()):
+        return False
+    came = [] if folder is None else [folder / name for name in _names_in(folder) - before]
+    return not any(_is_history(path.name, partial(_opened, path)) for path in came)
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    with suppress(OSError):
+        return frozenset(path.name for path in folder.iterdir() if path.is_file())
+    return frozenset()
 
 
 def _distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -180,8 +218,12 @@ def _distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """The archives and histories in a folder; what is only called like a history is False."""
-    for here, folders, names in os.walk(folder):  # which follows no link to a folder
+    """The archives and histories in a folder; what is only called like a history is False.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    for here, folders, names in os.walk(folder, onerror=_raise):  # follows no link to a folder
         folders[:] = sorted(name for name in folders if name not in ("__MACOSX", ".git"))
         for path in (Path(here, name).absolute() for name in sorted(names)):
             is_regular = stat.S_ISREG(path.lstat().st_mode)
@@ -190,6 +232,10 @@ def _below(folder: Path) -> Iterator[tuple[Path, bool]]:
             )
             if is_history is not None:
                 yield path, is_history
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_history(name: str, opener: Opener | None) -> bool | None:
@@ -222,12 +268,19 @@ def _nothing_in(name: str) -> str:
     return f"There is no listening history in {as_text(name)}"
 
 
-def _folder(name: str, files: Mapping[Path, bool]) -> Package:
-    """The histories of one folder, or a single file."""
+def _folder(name: str, files: Mapping[Path, bool], searched: Collection[Path]) -> Package:
+    """The histories of one folder, or a single file.
+
+    Args:
+        searched: folders of which all histories are meant, not those alone that were named.
+    """
+    is_as_found = partial(_unchanged, {path: _mark(path) for path in files})
+    for folder in {path.parent for path in files} & set(searched):
+        is_as_found = partial(is_as_found, folder, _names_in(folder))
     read = sorted((path for path, is_read in files.items() if is_read), key=_order)
     histories = map(_loose, read, series(path.name for path in read))
     unknown = tuple(as_text(path.name) for path, is_read in files.items() if not is_read)
-    return Package(name, tuple(histories), unknown)
+    return Package(name, tuple(histories), unknown, is_as_found=is_as_found)
 
 
 def _loose(path: Path, series: Series) -> HistoryFile:
@@ -253,7 +306,11 @@ def _archive(name: str, path: Path) -> list[Package]:
     fault = _no_file(path)
     if fault:
         return [Package(name, fault=fault)]
-    found = _packages_in(name, partial(_opened, path), is_inner=False)
+    is_as_found = partial(_unchanged, {path: _mark(path)})
+    found = [
+        replace(each, is_as_found=is_as_found)
+        for each in _packages_in(name, partial(_opened, path), is_inner=False)
+    ]
     return found or [Package(name, fault=f"{_nothing_in(path.name)}, nor in an archive in it.")]
 
 

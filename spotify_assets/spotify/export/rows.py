@@ -9,6 +9,8 @@ with equal keys refused), and a file of opening brackets fills the memory with i
 """
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -23,8 +25,25 @@ CUTS_TRIED = 20
 FIRST_BYTES = 64_000  # in which a history has dozens of rows
 FIRST_ROWS = 20
 LONGEST_INTEGER = 20  # digits
+LONG_INTEGER = re.compile(rb"[0-9]{19}")
 SPACE = b" \t\r\n"  # to Python a page break is space as well, and not to JSON
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+class Digits:
+    """A number that no database can hold, or Python, as it is written."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Digits) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 def read_rows(file: IO[bytes]) -> Iterator[list[Any]]:
@@ -124,10 +143,11 @@ def _rows(values: bytes, offset: int) -> list[Any]:
         rows: list[Any] = orjson.loads(listed)
     except orjson.JSONDecodeError:
         return _rows_slowly(listed, offset)
-    # orjson takes the last of equal keys without a word. Each key is a match, and a title may be
-    # one as well.
+    # orjson takes the last of equal keys without a word, and rounds integers of more than 64 bits.
+    # Each key is a match, and a title may be one as well.
     keys = sum(len(row) for row in rows if isinstance(row, dict))
-    return rows if _count_keys(listed) == keys else _rows_slowly(listed, offset)
+    is_exact = _count_keys(listed) == keys and not LONG_INTEGER.search(listed)
+    return rows if is_exact else _rows_slowly(listed, offset)
 
 
 def _count_keys(listed: bytes) -> int:
@@ -140,7 +160,11 @@ def _rows_slowly(listed: bytes, offset: int) -> list[Any]:
     try:
         text = listed.decode("utf-8")
         rows: list[Any] = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_int=_integer,
+            parse_float=_fraction,
         )
     except UnicodeDecodeError as error:
         raise _Unparsable(f"It is not UTF-8 near byte {offset + error.start:,}.") from None
@@ -163,7 +187,11 @@ def _refuse(constant: str) -> None:
     raise ExportError(f"It is no JSON: {constant} stands in it, which is no number.")
 
 
-def _integer(digits: str) -> int | float:
-    # As orjson does it. Python itself refuses thousands of digits.
+def _integer(digits: str) -> int | Digits:
     number = int(digits) if len(digits) <= LONGEST_INTEGER else 2**64
-    return number if -(2**63) <= number < 2**64 else float(digits)
+    return number if -(2**63) <= number < 2**64 else Digits(digits)
+
+
+def _fraction(digits: str) -> float | Digits:
+    number = float(digits)
+    return number if math.isfinite(number) else Digits(digits)

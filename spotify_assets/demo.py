@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spotify_assets import times
+from spotify_assets.kernel_lock import kernel_lock
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.catalogue import Catalogue
 from spotify_assets.sandbox.export import write_extended
@@ -67,7 +68,7 @@ def world(*, live: bool) -> Iterator[World]:
     DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         # A second world would log everybody in anew, and the first one's logins would be dead.
-        with FileLock(DATA / "demo.lock", timeout=0):
+        with kernel_lock(DATA / "demo.lock", timeout=0):
             yield from _world(live)
     except Timeout:
         raise SettingsError("A demo is running already: end it first (Ctrl-C).") from None

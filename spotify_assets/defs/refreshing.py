@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
-from filelock import FileLock
+from sqlalchemy.exc import DatabaseError
 
-from spotify_assets import timetable
+from spotify_assets import database, timetable
 from spotify_assets.defs.operations.failures import reasons
 from spotify_assets.defs.operations.killed_runs import fail_killed_runs, process_tags
+from spotify_assets.kernel_lock import kernel_lock
 from spotify_assets.settings import Settings, SettingsError
 from spotify_assets.spotify.landing import Look, look_at_all
 from spotify_assets.spotify.retrying import Retrying
@@ -131,7 +132,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     Two at once leave a storage that no process can open again ("more than one head").
 
     Raises:
-        SettingsError: DAGSTER_HOME names no folder.
+        SettingsError: DAGSTER_HOME names no folder, or a database in Dagster's storage is damaged.
     """
     if not settings.dagster_home.is_dir():
         raise SettingsError(
@@ -140,8 +141,21 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         )
     use_as_environment(settings)
     settings.locks.mkdir(mode=0o700, exist_ok=True)
-    with FileLock(settings.locks / "dagster-storage.lock"):
-        return dg.DagsterInstance.get()
+    with kernel_lock(settings.locks / "dagster-storage.lock"):
+        try:
+            return dg.DagsterInstance.get()
+        except DatabaseError:
+            damaged = _damaged_in(settings.dagster_storage)
+            if damaged is None:
+                raise
+            raise SettingsError(
+                f"{damaged} is damaged. It holds what Dagster knows of earlier runs, and no play. "
+                "Move it away, and run this again."
+            ) from None
+
+
+def _damaged_in(storage: Path) -> Path | None:
+    return next((path for path in sorted(storage.rglob("*.db")) if database.fault(path)), None)
 
 
 def _run(defs: dg.Definitions, instance: dg.DagsterInstance, job: str) -> dg.ExecuteInProcessResult:

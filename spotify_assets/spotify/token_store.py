@@ -7,13 +7,13 @@ the account's lock meanwhile, so two processes never spend one refresh token.
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock
-
 from spotify_assets import database
+from spotify_assets.kernel_lock import KernelLock, kernel_lock
 
 LATEST_END = 10**11  # seconds since 1970: the year 5138
 LONGEST_NAME = 100  # bytes; file systems end at 255, and the suffixes come on top
@@ -48,6 +48,11 @@ class TokenStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def of_nobody(self, accounts: Iterable[str]) -> list[str]:
+        """The names of token files of other accounts than these."""
+        known = {self._path(account_id).name for account_id in accounts}
+        return sorted({path.name for path in self._folder.glob("*.json")} - known)
 
     def load(self, account_id: str) -> Token | None:
         """The account's token, or None where there is no usable file."""
@@ -89,20 +94,20 @@ class TokenStore:
             database.sync(self._folder)
         return bool(found)
 
-    def lock(self, account_id: str, timeout: float = -1) -> FileLock:
+    def lock(self, account_id: str, timeout: float = -1) -> KernelLock:
         """A lock between processes on this account's token, freed by the holder's death.
 
         Args:
             timeout: seconds after which `filelock.Timeout` is raised; -1 waits for ever.
         """
         self._make_folder()
-        return FileLock(self._path(account_id).with_suffix(".lock"), timeout, mode=0o600)
+        return kernel_lock(self._path(account_id).with_suffix(".lock"), timeout)
 
-    def login_lock(self) -> FileLock:
+    def login_lock(self) -> KernelLock:
         """A lock on logging in, which only one process does at a time; it does not wait."""
         self._make_folder()
         # No account's: those end in .json, .tmp or .lock behind an escaped name.
-        return FileLock(self._folder / "login", timeout=0, mode=0o600)
+        return kernel_lock(self._folder / "login", timeout=0)
 
     def _make_folder(self) -> None:
         for folder in (self._folder.parent, self._folder):  # mkdir's mode is not for parents

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
+
+from spotify_assets.kernel_lock import KernelLock, kernel_lock
 
 POLL_SECONDS = 0.2
 
@@ -33,7 +35,7 @@ def writing(locks: Path, who: str) -> Iterator[None]:
     """
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     holder = locks / "writer.holder"
-    with _held(FileLock(locks / "writer.lock"), holder):
+    with _held(kernel_lock(locks / "writer.lock"), holder):
         holder.write_text("a run that was killed, whose dbt goes on", "utf-8")
         with _held(dbt_lock(locks), holder):
             holder.write_text(f"{who} (process {os.getpid()})", "utf-8")
@@ -60,19 +62,19 @@ def let_others() -> None:
     time.sleep(1.5 * POLL_SECONDS)
 
 
-def backups_lock(locks: Path) -> FileLock:
+def backups_lock(locks: Path) -> KernelLock:
     """The lock behind `handling_backups`, for those who would not wait for it."""
-    return FileLock(locks / "backups.lock")
+    return kernel_lock(locks / "backups.lock")
 
 
-def dbt_lock(locks: Path) -> FileLock:
+def dbt_lock(locks: Path) -> KernelLock:
     """The lock that a dbt process holds while it lives."""
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return FileLock(locks / "dbt.lock")
+    return kernel_lock(locks / "dbt.lock")
 
 
 @contextmanager
-def _held(lock: FileLock, holder: Path) -> Iterator[None]:
+def _held(lock: KernelLock, holder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.compute_log_manager import ComputeIOType
 from filelock import FileLock
 
 from spotify_assets import times
@@ -104,6 +105,21 @@ def test_an_old_run_goes_with_its_events_logs_and_values(
     assert removed["bytes"] > 10_000
     assert instance.get_run_by_id(old) is None
     assert files_of(old, present) == set()
+
+
+def test_what_a_sensors_ticks_said_goes_with_the_runs_of_its_time(
+    present: User, instance: dg.DagsterInstance, pass_by: Callable[[timedelta], None]
+) -> None:
+    log_key = ["__repository__", "recently_played_sensor", "4711"]
+    with instance.compute_log_manager.open_log_stream(log_key, ComputeIOType.STDERR):
+        pass
+    (path,) = present.settings.dagster_storage.rglob("4711.err")
+    pass_by(timedelta(days=89))
+    assert tidy(instance) == NOTHING
+    assert path.exists()
+    pass_by(LATER)
+    tidy(instance)
+    assert not path.exists()
 
 
 def test_a_run_that_is_not_finished_stays_however_old_it_is(

@@ -225,13 +225,19 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(
     command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         born = psutil.Process(process.pid).create_time()
-    dead = f"{process.pid}@{born:.2f}"
-    reused = f"{process_tags()[PROCESS_TAG].partition('@')[0]}@{born - 1000:.2f}"
+    own, started_at, _, *here = process_tags()[PROCESS_TAG].split("@")
+    dead = "@".join([str(process.pid), f"{born:.2f}", *here])
+    reused = "@".join([own, f"{born - 1000:.2f}", *here])
+    elsewhere = "@".join([str(process.pid), started_at, *here[:-1], "another-machine"])
+    in_a_container = "@".join([str(process.pid), started_at, "4026539999", *here[1:]])
     started = dg.DagsterRunStatus.STARTED
     gone = run_of(instance, started, **{PROCESS_TAG: dead})
     recycled = run_of(instance, started, **{PROCESS_TAG: reused})
     alive = run_of(instance, started, **process_tags())
     unknown = run_of(instance, started)
+    others = [
+        run_of(instance, started, **{PROCESS_TAG: tag}) for tag in (elsewhere, in_a_container)
+    ]
     ended = run_of(instance, dg.DagsterRunStatus.SUCCESS, **{PROCESS_TAG: dead})
     assert set(fail_killed_runs(instance)) == {gone.run_id, recycled.run_id}
 
@@ -242,6 +248,7 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(
 
     assert status(gone) is status(recycled) is dg.DagsterRunStatus.FAILURE
     assert status(alive) is status(unknown) is started
+    assert {status(run) for run in others} == {started}  # nobody here can tell whether they live
     assert status(ended) is dg.DagsterRunStatus.SUCCESS
     assert not daemon_is_running(present.settings)
     assert "No run was killed" in said(tick(instance, killed_runs_sensor))

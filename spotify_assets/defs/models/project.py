@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from dagster_dbt import DbtProject
-from filelock import FileLock
 
 from spotify_assets.defs.models.lineage import FILE as LINEAGE
 from spotify_assets.defs.models.lineage import Lineage, column_lineage, read_lineage
+from spotify_assets.kernel_lock import kernel_lock
 from spotify_assets.warehouse.dbt_command import (
     PARSED_DIR,
     PARSED_FILE,
@@ -41,7 +41,7 @@ def dbt_project() -> DbtProject:
     if _is_stale(project.manifest_path):
         target = project.manifest_path.parent
         target.mkdir(parents=True, exist_ok=True)
-        with FileLock(target / "manifest.lock"):
+        with kernel_lock(target / "manifest.lock"):
             if _is_stale(project.manifest_path):
                 _parse(target)
     return project

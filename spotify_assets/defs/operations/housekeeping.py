@@ -13,11 +13,12 @@ from pathlib import Path
 from uuid import UUID
 
 import dagster as dg
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spotify_assets import times, timetable
 from spotify_assets.defs.operations.killed_runs import process_tags
 from spotify_assets.defs.schedules import RUNNING, TIMEZONE
+from spotify_assets.kernel_lock import kernel_lock
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.disk_use import sizes_in
@@ -32,6 +33,8 @@ FINISHED = [
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 ]
+OF_DAGSTER = {"history", "schedules", "storage"}  # the rest belongs to runs and ticks
+TICK_LOGS = {".err", ".out", ".complete"}
 # 0.1 s each, and other runs wait in the queue meanwhile; what is left goes on the next days.
 MOST_RUNS = 1_000
 
@@ -49,7 +52,7 @@ def prune(context: dg.OpExecutionContext) -> dg.Output[None]:
         )
     settings.locks.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        with FileLock(settings.locks / "housekeeping.lock", timeout=0):
+        with kernel_lock(settings.locks / "housekeeping.lock", timeout=0):
             removed = _prune(settings, context.instance)
     except Timeout:
         context.log.info("Another housekeeping is at work.")
@@ -85,7 +88,11 @@ def _prune(settings: Settings, instance: dg.DagsterInstance) -> Counter[str]:
     now = times.now()
     runs = _delete_runs(instance, now - timedelta(days=settings.keep_runs_days))
     targets = list(_older_than(now - KEEP_DBT_TARGETS, _of_runs(settings.dbt_target, "*")))
-    freed = sum(map(_remove, [*_of_deleted_runs(settings.dagster_storage, instance), *targets]))
+    ticks = _older_than(
+        now - timedelta(days=settings.keep_runs_days), _logs_of_ticks(settings.dagster_storage)
+    )
+    left = _of_deleted_runs(settings.dagster_storage, instance)
+    freed = sum(map(_remove, [*left, *targets, *ticks]))
     pages = _prune_pages(settings, now - timedelta(days=settings.keep_pages_days))
     return Counter(landed_pages=pages, runs=runs, dbt_targets=len(targets), bytes=freed)
 
@@ -117,6 +124,14 @@ def _of_deleted_runs(storage: Path, instance: dg.DagsterInstance) -> list[Path]:
     ]
     known = {run_id for run_id in map(_run_id, left) if instance.get_run_by_id(run_id)}
     return [path for path in left if _run_id(path) not in known]
+
+
+def _logs_of_ticks(storage: Path) -> Iterator[Path]:
+    """What sensors and schedules said: a file for each tick, in a folder of the sensor's name."""
+    of_runs = set(_of_runs(storage, "*"))
+    for folder in storage.glob("*/*/"):
+        if folder.parent not in of_runs and folder.parent.name not in OF_DAGSTER:
+            yield from (path for path in folder.glob("*") if path.suffix in TICK_LOGS)
 
 
 def _of_runs(folder: Path, pattern: str) -> Iterator[Path]:

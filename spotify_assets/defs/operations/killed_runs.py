@@ -1,11 +1,13 @@
 """Runs whose process is gone: Dagster would show them as running for ever.
 
 A run carries its process in its tags. A process id alone is not enough, since the kernel gives it
-out again, so the moment at which the process started belongs to it.
+out again, so the moment at which the process started belongs to it. Of a process on another
+machine, or in another container, nobody here can tell whether it lives: its run is left alone.
 """
 
 import contextlib
 import os
+import platform
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +16,7 @@ import psutil
 # The UI hides tags that begin like this.
 PROCESS_TAG = ".dagster/spotify_assets_process"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PROCESS_IDS = Path("/proc/self/ns/pid")  # the namespace in which a process id means something
 ALIVE = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -45,7 +48,7 @@ def fail_killed_runs(instance: dg.DagsterInstance) -> list[str]:
 
 
 def _process(pid: int) -> str:
-    """The process by id and start.
+    """The process by id, start and machine.
 
     Raises:
         psutil.NoSuchProcess: there is none.
@@ -55,10 +58,20 @@ def _process(pid: int) -> str:
         # On Linux psutil's time moves when the machine's clock is set; ticks since boot do not.
         ticks = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[19]
         started = f"{ticks}@{BOOT_ID.read_text('utf-8').strip()}"
-    return f"{pid}@{started}"
+    return f"{pid}@{started}@{_here()}"
+
+
+def _here() -> str:
+    """This machine, and the container where there is one."""
+    with contextlib.suppress(OSError):
+        return f"{PROCESS_IDS.stat().st_ino}@{platform.node()}"
+    return platform.node()
 
 
 def _is_running(process: str) -> bool:
+    """Whether a process lives, or may live where we cannot look."""
+    if not process.endswith(f"@{_here()}"):
+        return True
     pid = int(process.partition("@")[0])
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and _process(pid) == process

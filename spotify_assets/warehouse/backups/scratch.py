@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from spotify_assets.kernel_lock import KernelLock
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.folder import tidy
 from spotify_assets.warehouse.lock import POLL_SECONDS, backups_lock, dbt_lock, handling_backups
@@ -50,7 +51,7 @@ def _clear_after_a_kill(settings: Settings, *, patient: bool = True) -> None:
     shutil.rmtree(settings.scratch, ignore_errors=True)
 
 
-def _require_no_dbt(lock: FileLock, patient: bool) -> None:
+def _require_no_dbt(lock: KernelLock, patient: bool) -> None:
     """Return once no dbt works in a scratch folder: it outlives a killed parent, and goes on."""
     try:
         lock.acquire(timeout=0)

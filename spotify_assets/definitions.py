@@ -30,8 +30,10 @@ from spotify_assets.defs.sensors import (
     models_sensor,
     recently_played_sensor,
 )
-from spotify_assets.settings import Settings
+from spotify_assets.settings import Settings, keep_to_ourselves
 
+# Whoever starts Dagster: what its processes write is somebody's history.
+keep_to_ourselves()
 # Code references are in beta; whoever runs this project cannot do anything about that.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 

@@ -82,5 +82,12 @@ def daily_refresh_was_due(settings: Settings) -> str:
     return times.to_text(next(CronSim(DAILY_REFRESH, local, reverse=True)))
 
 
+def daily_refresh_was_due_before(settings: Settings) -> str:
+    """When they were due the time before that, as UTC text."""
+    last = times.from_text(daily_refresh_was_due(settings))
+    local = last.astimezone(ZoneInfo(settings.timezone))
+    return times.to_text(next(CronSim(DAILY_REFRESH, local, reverse=True)))
+
+
 def _sign(settings: Settings) -> Path:
     return settings.locks / "daemon.sign"

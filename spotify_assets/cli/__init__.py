@@ -7,6 +7,7 @@ is imported inside the command that needs it, so that `--help` and the idle comm
 """
 
 import io
+import os
 import sqlite3
 import sys
 from typing import Any
@@ -24,7 +25,7 @@ from spotify_assets.cli import (
     status,
     worlds,
 )
-from spotify_assets.settings import SettingsError
+from spotify_assets.settings import SettingsError, keep_to_ourselves
 
 
 class Commands(click.Group):
@@ -32,6 +33,8 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; an error that is expected becomes a line on standard error, exit 1."""
+        keep_to_ourselves()
+        _open_what_is_closed()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a title may not fit the terminal's encoding
                 stream.reconfigure(errors="replace")
@@ -44,6 +47,17 @@ class Commands(click.Group):
             if line is None:
                 raise
             raise click.ClickException(line) from None
+
+
+def _open_what_is_closed() -> None:
+    """Let there be standard streams: a shell can close them, and the next file would become one."""
+    for number, mode in enumerate("rww"):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            stream = open(number, mode, closefd=False, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
 
 
 def _one_line(error: Exception) -> str | None:

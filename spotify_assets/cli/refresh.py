@@ -35,6 +35,7 @@ def refresh(verbose: bool, as_json: bool) -> None:
     """
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
     from spotify_assets.spotify.state import State
+    from spotify_assets.warehouse.backups.loss import loss
 
     settings = Settings.load()
     settings.make_data_folder()
@@ -61,7 +62,10 @@ def refresh(verbose: bool, as_json: bool) -> None:
     elif done.failures or (not done.succeeded and not any(look.error for look in done.looks)):
         reasons = "; ".join(done.failures) or "Dagster could not keep why; the disk may be full."
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
-    if not done.succeeded or any(look.error for look in done.looks):
+    lost = loss(settings)
+    if lost:
+        click.echo(f"Error: {lost}", err=True)
+    if lost or not done.succeeded or any(look.error for look in done.looks):
         sys.exit(1)
 
 

@@ -130,7 +130,7 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
     ]
     findings += [
         (printable(finding), "red" if verdict.urgent else "yellow")
-        for name, verdict in verdicts(found.accounts, zone).items()
+        for name, verdict in {**found.on_data, **verdicts(found.accounts, zone)}.items()
         if name != "coverage"  # the rest of which is in the table
         for finding in verdict.findings
     ]
@@ -142,6 +142,10 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
     ]
     findings += [
         (printable(f"Inbox: {each.name}: {each.error}"), "yellow") for each in found.inbox_stuck
+    ]
+    findings += [
+        (printable(f"Other users of this machine can read {path}: chmod -R go= there"), "yellow")
+        for path in found.open_to_others
     ]
     if found.last_drill and found.last_drill.fault:
         findings.append((f"Restore drill: {printable(found.last_drill.fault)}", "red"))

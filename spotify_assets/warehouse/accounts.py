@@ -10,9 +10,10 @@ from pathlib import Path
 
 from sqlalchemy import Table, delete, func, insert, select
 
+from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
-from spotify_assets.spotify.state import State
+from spotify_assets.spotify.state import State, normal_name
 from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
@@ -33,6 +34,7 @@ from spotify_assets.warehouse.tables import (
     quarantined_rows,
     raw_recently_played,
     raw_streaming_history,
+    removals,
 )
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import forget_models
@@ -79,6 +81,7 @@ def known_as(settings: Settings, name: str) -> str:
 
     An id comes first: an account that logs in later may have one that is another's display name.
     """
+    name = normal_name(name)
     if name in known_accounts(settings):
         return name
     names = display_names(Warehouse(settings.warehouse_path))
@@ -218,6 +221,11 @@ def _remove_rows(warehouse: Warehouse, account_id: str) -> None:
         )
         for table in (export_files, export_days):
             connection.execute(delete(table).where(table.c.load_id.in_(mine)))
+        brought = connection.execute(
+            select(func.sum(loads.c.rows_loaded)).where(loads.c.account_id == account_id)
+        ).scalar()
+        if brought:
+            connection.execute(insert(removals).values(removed_at=times.now_text(), rows=brought))
         removed = 0
         for table in (
             coverage_gaps,

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from spotify_assets.settings import CHECKOUT, Settings, SettingsError
+from spotify_assets.settings import CHECKOUT, Settings, SettingsError, keep_to_ourselves
 from spotify_assets.warehouse.lock import dbt_lock
 
 PROJECT_DIR = CHECKOUT / "dbt_project"
@@ -37,6 +37,7 @@ class ModelsError(Exception):
 
 def main() -> None:
     """Run dbt with this process's arguments, in the data folder."""
+    keep_to_ourselves()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         print(f"Core:\n  - installed: {version('dbt-core')}")

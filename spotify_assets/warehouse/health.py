@@ -12,14 +12,17 @@ from typing import Any, Literal
 
 from sqlalchemy import func, select
 
-from spotify_assets import times
+from spotify_assets import times, timetable
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.login_life import ALARM, login_life
 from spotify_assets.spotify.oauth import ENDPOINT
 from spotify_assets.spotify.state import BLIND_AFTER, NOBODY_LOOKED, Account, State
+from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse.accounts import display_names
+from spotify_assets.warehouse.backups.loss import loss
+from spotify_assets.warehouse.pending import is_a_day_behind
 from spotify_assets.warehouse.tables import (
     coverage_closures,
     coverage_gaps,
@@ -182,6 +185,53 @@ def verdicts(accounts: Sequence[Health], zone: str) -> dict[str, Verdict]:
     }
 
 
+def verdicts_on_data(settings: Settings) -> dict[str, Verdict]:
+    """What each check of this name says of all that is kept."""
+    return {
+        "nothing_is_missing": _nothing_is_missing(settings),
+        "marts_are_current": _marts_are_current(settings),
+    }
+
+
+def _nothing_is_missing(settings: Settings) -> Verdict:
+    """Whether the databases still hold what they held: one that was removed looks well."""
+    lost = loss(settings)
+    known = {account.account_id for account in State(settings.state_path).accounts()}
+    of_api = select(loads.c.account_id).where(loads.c.page_id.is_not(None)).distinct()
+    listed = {name for (name,) in Warehouse(settings.warehouse_path).read(of_api)}
+    strangers = [
+        *sorted(listed - known),
+        *TokenStore(settings.tokens).of_nobody(known | listed),
+    ]
+    told = [
+        f"{name}: its plays or its login are here, and {settings.state_path.name} does not know "
+        "the account, so nothing is polled. That file was removed or replaced. "
+        "Run: spotify-assets login"
+        for name in strangers
+    ]
+    return Verdict(
+        findings=[*([lost] if lost else []), *told],
+        all_is_well="All is here that the last backup holds, and every account is known.",
+        urgent=True,
+        metadata={"unknown_accounts": len(strangers)},
+    )
+
+
+def _marts_are_current(settings: Settings) -> Verdict:
+    due = timetable.daily_refresh_was_due_before(settings)
+    is_behind = is_a_day_behind(Warehouse(settings.warehouse_path), due)
+    told = (
+        "The marts of the day lack plays that were loaded before "
+        f"{times.local(due, settings.timezone)}, or while the clock ran ahead. The next refresh "
+        "builds them: spotify-assets refresh"
+    )
+    return Verdict(
+        findings=[told] * is_behind,
+        all_is_well="The marts of the day follow the plays.",
+        metadata={},
+    )
+
+
 def _coverage(accounts: Sequence[Health]) -> Verdict:
     with_gaps = [account for account in accounts if account.open_gaps]
     overfull = [account.name for account in accounts if account.overfull_gaps]
@@ -274,6 +324,8 @@ def _lag_seconds(account_id: str, state: State, warehouse: Warehouse) -> int | N
     )
     page = state.page(load.page_id)
     listed_at = page.landed_at if page else load.loaded_at
+    if listed_at > times.now_text():  # the clock ran ahead, so nobody knows
+        return None
     lag = times.from_text(listed_at) - times.from_text(oldest) if oldest else None
     return max(0, int(lag.total_seconds())) if lag is not None else None
 

@@ -3,19 +3,20 @@
 What `spotify-assets status` shows. Reads only.
 """
 
+import os
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 
 from spotify_assets import timetable
 from spotify_assets.scheduler import installed_schedulers
-from spotify_assets.settings import Settings
+from spotify_assets.settings import OTHERS, Settings
 from spotify_assets.spotify.state import State
 from spotify_assets.warehouse.backups.drill import Drill, last_drill
 from spotify_assets.warehouse.backups.folder import backups_in
 from spotify_assets.warehouse.backups.manifest import Contents
 from spotify_assets.warehouse.disk_use import disk_use
-from spotify_assets.warehouse.health import Health, health
+from spotify_assets.warehouse.health import Health, Verdict, health, verdicts_on_data
 from spotify_assets.warehouse.inbox import Stuck, stuck
 from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, undrained_pages
 from spotify_assets.warehouse.tables import loads, model_watermarks, restores
@@ -37,6 +38,8 @@ class Standing:
             the scheduler that `spotify-assets schedule install` made use of.
         last_poll_at: the last poll of any account, answered or not.
         inbox_stuck: what lies in the inbox and will not be imported as it is.
+        on_data: what the checks say of all that is kept, by their names.
+        open_to_others: folders and databases that other users of this machine can read.
         last_backup_at: when the newest backup was made; of its archive only the size is read.
         plays_in_no_backup: plays that came after it. What is not modelled yet counts as a play a
             row, so it is at most so many.
@@ -54,6 +57,8 @@ class Standing:
     polled_by: list[str]
     last_poll_at: str | None
     inbox_stuck: list[Stuck]
+    on_data: dict[str, Verdict]
+    open_to_others: list[str]
     last_backup_at: str | None
     plays_in_no_backup: int
     backups_are_elsewhere: bool
@@ -79,6 +84,8 @@ def standing(settings: Settings) -> Standing:
         polled_by=[DAEMON] * is_running + installed_schedulers(settings),
         last_poll_at=last_try,
         inbox_stuck=stuck(settings),
+        on_data=verdicts_on_data(settings),
+        open_to_others=_open_to_others(settings),
         last_backup_at=newest.made_at if newest else None,
         plays_in_no_backup=_plays_after(newest, warehouse),
         backups_are_elsewhere=_is_elsewhere(settings),
@@ -153,6 +160,14 @@ def _kept_up_to(newest: Contents | None, warehouse: Warehouse) -> int:
     query = select(restores.c.highest_load).order_by(restores.c.restore_id)
     since = [load_id for (load_id,) in warehouse.read(query)][known:]
     return int(min([newest.highest_load, *since]))
+
+
+def _open_to_others(settings: Settings) -> list[str]:
+    if os.name == "nt":  # where rights are no bits of a mode
+        return []
+    # Behind a folder that is closed nobody can read anything; the backups may lie elsewhere.
+    places = [settings.data, settings.backups]
+    return [str(each) for each in places if each.exists() and each.stat().st_mode & OTHERS]
 
 
 def _is_elsewhere(settings: Settings) -> bool:

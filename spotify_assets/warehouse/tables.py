@@ -276,6 +276,15 @@ restores = Table(
     ),
 )
 
+# Accounts that their owner removed, so that what they took with them is no loss.
+removals = Table(
+    "removals",
+    metadata,
+    Column("removal_id", Integer, primary_key=True),
+    Column("removed_at", Text, nullable=False),
+    Column("rows", Integer, nullable=False, comment="that its loads had brought"),
+)
+
 # Which file of which download a load is.
 export_files = Table(
     "export_files",

@@ -192,7 +192,10 @@ def test_the_health_sensor_publishes_what_changed_and_nothing_else(
         }
 
     first = tick(None)
-    names = ("coverage", "last_look_age", "newest_play_age", "logins_last")
+    names = (
+        *("coverage", "last_look_age", "newest_play_age", "logins_last"),
+        *("nothing_is_missing", "marts_are_current"),
+    )
     assert verdicts(first) == dict.fromkeys(names, True)
     assert verdicts(tick(first.cursor)) == {}
     spotify.clock.advance(timedelta(hours=1))
@@ -210,7 +213,7 @@ def test_a_cursor_that_is_none_of_its_own_does_not_stop_the_health_sensor(
     with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
         result = health_sensor(context)
     assert isinstance(result, dg.SensorResult)
-    assert len(result.asset_events or []) == 4
+    assert len(result.asset_events or []) == 6
 
 
 def test_a_lost_state_does_not_hide_the_gaps_that_are_known(mira: User, spotify: Sandbox) -> None:

@@ -12,7 +12,7 @@ from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.drift import unread_fields
 from spotify_assets.warehouse.exported import STREAMING_HISTORY
-from spotify_assets.warehouse.health import Verdict, health, verdicts
+from spotify_assets.warehouse.health import Verdict, health, verdicts, verdicts_on_data
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import (
     loads,
@@ -130,6 +130,10 @@ OF_HEALTH = {
     " still.",
     "logins_last": "No login has ended or will within thirty days; Spotify ends each one after six"
     " months.",
+    "nothing_is_missing": "All is here that the last backup holds, and every account is known:"
+    " neither database was removed or replaced.",
+    "marts_are_current": "The models that are built once a day hold all plays but the newest"
+    " day's.",
 }
 
 
@@ -146,7 +150,8 @@ def recently_played_health(
     """How the accounts stand, asked once for all checks that tell of it."""
     settings = Settings.load()
     wanted = {key.name for key in context.selected_asset_check_keys}
-    for name, verdict in verdicts(health(settings), settings.timezone).items():
+    found = {**verdicts(health(settings), settings.timezone), **verdicts_on_data(settings)}
+    for name, verdict in found.items():
         if name not in wanted:
             continue
         yield dg.AssetCheckResult(

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy import text
-
 from spotify_assets import database, times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.tables import metadata as state_metadata
@@ -18,6 +16,7 @@ from spotify_assets.warehouse.backups.archive import check_archive, check_packed
 from spotify_assets.warehouse.backups.digests import digests
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
+from spotify_assets.warehouse.backups.loss import highest_load, loss
 from spotify_assets.warehouse.backups.manifest import FILES, Contents, Manifest, PackedFile
 from spotify_assets.warehouse.backups.retention import to_remove
 from spotify_assets.warehouse.backups.scratch import scratch
@@ -105,8 +104,8 @@ def make(settings: Settings, room: Path, into: Path) -> Backup | None:
         files = {
             name: PackedFile(*packed.members[name], tables=found) for name, found in tables.items()
         }
+        _require_no_less(settings, Warehouse(room / FILES[0]), into)
         contents = _contents(number, room, files)
-        _require_no_less(contents, into)
         manifest = Manifest(packed.size, packed.sha256, contents)
         check_archive(partial, manifest)
         check_packed(partial, files)
@@ -139,14 +138,11 @@ def _require_nothing_acting(copy: Path) -> None:
         )
 
 
-def _require_no_less(contents: Contents, folder: Path) -> None:
-    """An empty warehouse must not take the place of a full one as the newest backup."""
-    last = next((each for each in backups_in(folder, whole=False) if not each.fault), None)
-    if last and last.contents.highest_load and not contents.highest_load:
-        raise BackupError(
-            f"There is nothing in {FILES[0]}, and {last.archive.name} holds "
-            f"{last.contents.plays:,} plays. It brings them back: spotify-assets restore"
-        )
+def _require_no_less(settings: Settings, copy: Warehouse, folder: Path) -> None:
+    """A warehouse that lost something must not take the place of a whole one among the backups."""
+    lost = loss(settings, copy) if folder == settings.backups else None
+    if lost:
+        raise BackupError(lost)
 
 
 def _damaged(name: str, fault: str) -> BackupError:
@@ -158,14 +154,12 @@ def _damaged(name: str, fault: str) -> BackupError:
 
 def _contents(number: int, room: Path, files: Mapping[str, PackedFile]) -> Contents:
     warehouse = Warehouse(room / FILES[0])
-    # The highest id ever given, by SQLite's own count: with its accounts all loads may have gone.
-    highest = warehouse.read(text("select seq from sqlite_sequence where name = 'loads'"))
     return Contents(
         number=number,
         made_at=times.now_text(),
         version=version("spotify-assets"),
         schema_revision=warehouse.revision(),
         **asdict(warehouse.extent()),
-        highest_load=(highest[0][0] if highest else None) or 0,
+        highest_load=highest_load(warehouse),
         files=dict(files),
     )

@@ -139,13 +139,15 @@ def restore(settings: Settings, backup: Backup) -> Restored:
     """Make the present data those of a backup.
 
     Raises:
-        BackupError: the backup is damaged or of a newer version; nothing was changed.
+        BackupError: the backup is damaged, of a newer version or of somebody else; nothing was
+            changed.
         OSError, sqlite3.Error: no room, or no right; the present warehouse is as it was.
     """
     settings.make_data_folder()  # before the locks in it: its owner's alone
     with writing(settings.locks, "a restore"), scratch(settings, "a restore") as room:
         opened = replace(settings, data=room / "restored")
         contents = open_backup(backup, opened.data)
+        _require_same_people(settings, opened, backup.archive.name)
         _require_readable_pages(settings, opened, backup.archive.name)
         aside = _set_aside(settings, room / "present")
         _restore_state(settings, opened.state_path)
@@ -227,6 +229,32 @@ def _set_aside_as_it_is(settings: Settings, room: Path) -> Path:
         shutil.copyfile(path, damaged / path.name)
     settings.aside.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(shutil.move(damaged, settings.aside))
+
+
+def _require_same_people(settings: Settings, opened: Settings, name: str) -> None:
+    """Compare who is behind the accounts: two households may both have one that is called mira.
+
+    Raises:
+        BackupError: an account of the backup is of another Spotify user than the one here.
+    """
+    try:
+        here = {account.account_id: account for account in State(settings.state_path).accounts()}
+    except DatabaseError:  # damaged, and replaced as a whole
+        return
+    for theirs in State(opened.state_path).accounts():
+        ours = here.get(theirs.account_id)
+        if ours and any(
+            one and other and one != other
+            for one, other in (
+                (ours.spotify_id, theirs.spotify_id),
+                (ours.spotify_account_id, theirs.spotify_account_id),
+            )
+        ):
+            raise BackupError(
+                f"{name} is of somebody else: its account {theirs.account_id!r} is another Spotify "
+                "user than the one here, and two histories would become one. To look at it: "
+                "spotify-assets restore NAME --to FOLDER"
+            )
 
 
 def _require_readable_pages(settings: Settings, opened: Settings, name: str) -> None:

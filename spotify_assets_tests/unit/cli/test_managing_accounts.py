@@ -36,7 +36,7 @@ from spotify_assets_tests.unit.spotify.export.downloads import a_row, pack, rows
 
 FILE = "Streaming_History_Audio_2024_0.json"
 ROWS = [*rows_of(*range(20)), a_row(30, ms_played=-1)]
-KEPT_BY_A_REMOVAL = {"_write_gate", "restores", "model_watermarks", "zone_offsets"}
+KEPT_BY_A_REMOVAL = {"_write_gate", "restores", "removals", "model_watermarks", "zone_offsets"}
 
 
 @pytest.fixture(autouse=True)

@@ -237,6 +237,7 @@ def test_a_good_archive_under_the_name_of_another_is_refused(owner: User, backup
 @pytest.mark.parametrize("old", OLD_WAREHOUSES)
 def test_an_older_schema_is_migrated(owner: User, old: str) -> None:
     owner.settings.warehouse_path.unlink()
+    shutil.rmtree(owner.settings.backups)  # they hold more
     put_old_warehouse(old, owner.settings.warehouse_path)
     before = rows_of(owner.settings.data)
     kept = back_up(owner.settings)

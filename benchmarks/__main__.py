@@ -13,8 +13,9 @@ from pathlib import Path
 
 ROUNDS = 5
 THIRD_PARTY = (
-    "dagster, dagster_dbt.asset_utils, dateutil.relativedelta, dbt.graph.selector_methods, dotenv,"
-    " filelock, oauthlib.oauth2,"
+    "import sys; sys.modules['dbt.version'] = None; "  # as the definitions do
+    "import dagster, dagster_dbt.asset_utils, dateutil.relativedelta, dotenv, filelock,"
+    " oauthlib.oauth2,"
     " pandas, pandera.pandas, psutil, requests_oauthlib, sqlalchemy.dialects.sqlite"
 )
 
@@ -35,7 +36,7 @@ def main() -> None:
     compare(
         "importing the definitions / importing the libraries that they use",
         load,
-        [python, "-c", f"import {THIRD_PARTY}"],
+        [python, "-c", THIRD_PARTY],
         at_most=1.2,
     )
     compare("spotify-assets --help / starting Python", [command, "--help"], [python, "-c", ""])

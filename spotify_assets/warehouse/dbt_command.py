@@ -106,7 +106,7 @@ def reuse_parsed_files(target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if not (target / PARSED_FILE).exists():
         with suppress(OSError):  # then dbt parses
-            shutil.copy(PARSED_DIR / PARSED_FILE, target)
+            shutil.copyfile(PARSED_DIR / PARSED_FILE, target / PARSED_FILE)  # without its rights
 
 
 def dbt_executable() -> str:

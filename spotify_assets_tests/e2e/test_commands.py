@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import sqlite3
+import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,8 @@ import pytest
 from spotify_assets import times
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets_tests.support import FirstRefresh, User, contents, free_port
+from spotify_assets.spotify.state import State
+from spotify_assets_tests.support import COMMAND, FirstRefresh, User, contents, free_port
 
 ACCOUNTING = re.compile(
     r"^([\d,]+) read = ([\d,]+) loaded \+ ([\d,]+) duplicate \+ ([\d,]+) quarantined"
@@ -82,6 +84,47 @@ def test_a_second_refresh_says_that_nothing_is_new_and_changes_no_row(refreshed_
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"No new plays since 2026-\d\d-\d\d \d\d:\d\d \S+\.\n", done.stdout)
     assert contents(refreshed_user.settings.warehouse_path, without=()) == before
+
+
+def test_nothing_that_is_written_can_be_read_by_others(refreshed_user: User) -> None:
+    data = refreshed_user.settings.data
+    # But for what the login of the tests made, which is no command.
+    written = [path for path in [data, *data.rglob("*")] if not path.name.startswith("state.db")]
+    assert len(written) > 50
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_does_its_work(
+    refreshed_user: User, closed: str
+) -> None:
+    for command in ("refresh", "status"):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" {command} {closed}', COMMAND],
+            env=refreshed_user.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_damaged_file_of_dagsters_is_named_and_does_not_stop_collecting(
+    copied_user: User,
+) -> None:
+    settings = copied_user.settings
+    looked_at = State(settings.state_path).accounts()[0].last_look_at
+    damaged = settings.dagster_storage / "history" / "runs.db"
+    for path in damaged.parent.glob("runs.db-*"):
+        path.unlink()
+    damaged.write_bytes(b"no database" * 1000)
+    done = copied_user.run("refresh")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {damaged} is damaged.")
+    assert len(done.stderr.splitlines()) == 1
+    assert (State(settings.state_path).accounts()[0].last_look_at or "") > (looked_at or "~")
+    damaged.unlink()
+    assert copied_user.run("refresh").returncode == 0
 
 
 def test_a_refresh_tells_a_program_the_accounting_of_each_account_and_of_all(

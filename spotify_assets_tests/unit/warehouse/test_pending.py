@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.state import Identity, LandedPage, State
@@ -292,6 +292,22 @@ def test_the_marts_of_the_day_are_behind_when_they_are_due_and_lack_a_load_from_
     assert is_a_day_behind(warehouse, loaded_at + "~")
     see(2, *OF_THE_DAY)
     assert not is_a_day_behind(warehouse, loaded_at + "~")
+
+
+def test_loads_of_a_clock_that_ran_ahead_do_not_hide_that_the_marts_are_behind(
+    warehouse: Warehouse, items: list[Any], land: Land, drain: Drain, see: Callable[..., None]
+) -> None:
+    drain(land(items[2:]))
+    see(1, *pending.models())
+    for number, year in ((1, "2086"), (0, "2026")):  # two loads, the first of a wrong clock
+        drain(land(items[number:]))
+        with warehouse.writer().begin() as connection:
+            newest = select(func.max(loads.c.load_id)).scalar_subquery()
+            at = update(loads).where(loads.c.load_id == newest)
+            connection.execute(at.values(loaded_at=f"{year}-03-01T12:00:00.000Z"))
+        assert is_a_day_behind(warehouse, "2026-03-02T04:30:00.000Z")
+    see(3, *pending.models())
+    assert not is_a_day_behind(warehouse, "2026-03-02T04:30:00.000Z")
 
 
 def test_models_that_were_built_before_the_first_play_are_all_needed(

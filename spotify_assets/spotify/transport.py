@@ -8,8 +8,8 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -25,6 +25,8 @@ READ_SECONDS = 10  # without a single byte
 EXCHANGE_SECONDS = 20
 LARGEST_BODY_BYTES = 16 * 2**20  # fifty plays of the widest known shape are 0.4 MB
 SHORTEST_SECONDS = 0.01  # a deadline that has passed still is one
+
+ALARM = "alarm_of_spotify_assets"  # an attribute of a response
 
 SecondsLeft = Callable[[], float]
 
@@ -62,6 +64,9 @@ def body_of(response: requests.Response) -> bytes:
     except urllib3.exceptions.HTTPError:
         if response.status_code == requests.codes.ok:
             raise
+    finally:
+        if alarm := getattr(response.raw, ALARM, None):
+            alarm.cancel()  # or its thread would wait for the end of the time
     if len(body) > LARGEST_BODY_BYTES and response.status_code == requests.codes.ok:
         raise TooLarge(f"an answer of over {LARGEST_BODY_BYTES:,} bytes")
     return bytes(body)
@@ -123,15 +128,27 @@ def _timed(base: type[HTTPConnection], seconds_left: SecondsLeft) -> type[HTTPCo
             self._alarm = threading.Timer(seconds_left(), self._hang_up)
             self._alarm.daemon = True
             self._alarm.start()
-            super().request(*args, **kwargs)
+            with self._or_no_alarm():
+                super().request(*args, **kwargs)
 
         def getresponse(self) -> Any:
             # http.client lets go of it where the answer is the connection's last, body unread.
             self._answering = self.sock
-            response = None if self._hung_up else super().getresponse()
-            if self._hung_up:  # http.client takes headers that break off for whole ones
-                raise TimeoutError
+            with self._or_no_alarm():
+                response = None if self._hung_up else super().getresponse()
+                if self._hung_up:  # http.client takes headers that break off for whole ones
+                    raise TimeoutError
+            setattr(response, ALARM, self._alarm)  # for whoever reads the body
             return response
+
+        @contextmanager
+        def _or_no_alarm(self) -> Iterator[None]:
+            try:
+                yield
+            except BaseException:
+                if self._alarm is not None:
+                    self._alarm.cancel()
+                raise
 
         def _hang_up(self) -> None:
             # Whoever reads meets the end of the stream. Where the exchange is over it does no harm:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +26,7 @@ from spotify_assets.spotify.errors import (
     SpotifyError,
     Unreachable,
 )
+from spotify_assets_tests.support import wait_for
 
 if TYPE_CHECKING:
     from spotify_assets_tests.unit.conftest import Reply, Serve
@@ -370,3 +373,30 @@ def test_the_bearer_is_not_carried_to_another_host(
         client(server.url).get("me")
     assert other.seen == []
     assert len(server.seen) == 1
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (200, {}, b"{}"),
+        (200, {"Connection": "keep-alive"}, b"{}"),
+        (403, {}, api_error(403)),
+        (200, {}, b"no JSON"),
+        (200, {"Content-Length": "1000"}, b"cut off"),
+        hang_up,
+    ],
+    ids=["well", "kept alive", "refused", "no JSON", "cut off", "no answer"],
+)
+def test_no_exchange_leaves_a_thread_that_waits_for_the_end_of_its_time(
+    reply: Reply, serve: Serve, client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "EXCHANGE_SECONDS", 3600)
+    server = serve(reply)
+    for _ in range(10):
+        with suppress(SpotifyError):
+            client(server.url).get("me")
+    wait_for(lambda: not [each for each in threading.enumerate() if isinstance(each, Timer)])

@@ -10,9 +10,15 @@ import dagster as dg
 import psutil
 import pytest
 
+from spotify_assets import times
 from spotify_assets.definitions import defs
 from spotify_assets.defs.ingestion.assets import RecentlyPlayedConfig, recently_played
-from spotify_assets.defs.operations.killed_runs import PROCESS_TAG, fail_killed_runs, process_tags
+from spotify_assets.defs.operations.killed_runs import (
+    PROCESS_TAG,
+    TAGGED,
+    fail_killed_runs,
+    process_tags,
+)
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.defs.schedules import daily_refresh
 from spotify_assets.defs.schedules import models as models_schedule
@@ -217,6 +223,18 @@ def test_a_live_run_outlives_a_step_of_the_machines_clock(
     created = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: created(process) + 3)
     assert fail_killed_runs(instance) == []
+
+
+def test_a_run_that_was_killed_before_it_had_a_process_is_marked_failed_minutes_later(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {*defs.get_repository_def().job_names} - {"__ASSET_JOB"} == TAGGED
+    started = run_of(instance, dg.DagsterRunStatus.STARTED)
+    run_of(instance, dg.DagsterRunStatus.STARTING)
+    assert fail_killed_runs(instance) == []
+    now = times.now()
+    monkeypatch.setattr(times, "now", lambda: now + timedelta(minutes=6))
+    assert fail_killed_runs(instance) == [started.run_id]
 
 
 def test_a_run_whose_process_is_gone_is_marked_failed_and_no_other(

@@ -8,15 +8,23 @@ machine, or in another container, nobody here can tell whether it lives: its run
 import contextlib
 import os
 import platform
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import psutil
 
+from spotify_assets import times
+
 # The UI hides tags that begin like this.
 PROCESS_TAG = ".dagster/spotify_assets_process"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROCESS_IDS = Path("/proc/self/ns/pid")  # the namespace in which a process id means something
+BEGINS_WITHIN = timedelta(minutes=5)
+TAGGED = {
+    *("refresh_job", "refresh_all_job", "daily_refresh_job", "models_job", "import_job"),
+    *("daily_backup_job", "weekly_restore_drill_job", "housekeeping_job"),
+}
 ALIVE = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -33,9 +41,10 @@ def process_tags() -> dict[str, str]:
 def fail_killed_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark every run as failed whose process is gone; their ids."""
     failed = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=list(ALIVE))):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=list(ALIVE))):
+        run = record.dagster_run
         process = run.tags.get(PROCESS_TAG)
-        if process is None or _is_running(process):
+        if _may_begin(record) if process is None else _is_running(process):
             continue
         # Read again: it may have ended well between the query and the look at its process.
         current = instance.get_run_by_id(run.run_id)
@@ -45,6 +54,18 @@ def fail_killed_runs(instance: dg.DagsterInstance) -> list[str]:
             )
             failed.append(run.run_id)
     return failed
+
+
+def _may_begin(record: dg.RunRecord) -> bool:
+    """Whether a run without a process may still get one: in its first moments, or in the queue.
+
+    Every job of ours gives its run the tag before it does anything; of others nobody knows.
+    """
+    run = record.dagster_run
+    if run.status != dg.DagsterRunStatus.STARTED or run.job_name not in TAGGED:
+        return True  # Dagster itself ends what does not start
+    begun_at = record.start_time or record.create_timestamp.timestamp()
+    return times.now().timestamp() - begun_at < BEGINS_WITHIN.total_seconds()
 
 
 def _process(pid: int) -> str:

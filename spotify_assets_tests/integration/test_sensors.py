@@ -1,5 +1,6 @@
 """Sensors and schedules against a real sandbox, real databases and an ephemeral instance."""
 
+import gc
 import subprocess
 import sys
 from dataclasses import replace
@@ -88,6 +89,36 @@ def test_new_plays_are_landed_and_ask_for_one_run_without_another_look(
     assert request.run_key is None
     assert request.run_config["ops"]["raw__recently_played"]["config"] == {"look": False}
     assert len(State(present.settings.state_path).page_ids()) == 1
+
+
+@pytest.mark.soak
+def test_a_thousand_looks_leave_no_descriptor_no_thread_and_no_memory_behind(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sensor looks in the code server, which lives for weeks."""
+    process = psutil.Process()
+
+    def held() -> tuple[int, int, int]:
+        gc.collect()
+        return process.num_fds(), process.num_threads(), process.memory_info().rss
+
+    with sandbox(always_on=True) as spotify:
+        user = user_of(spotify.environment(), tmp_path / "user")
+        for name, value in user.settings.environment().items():
+            monkeypatch.setenv(name, value)
+        user.log_in("mira", "jonas")
+        for number in range(1, 1201):
+            spotify.clock.advance(timedelta(minutes=15))
+            tick(instance)
+            if number % 20 == 0:  # or what waits to be loaded would grow
+                drain(user)
+            if number == 200:
+                before = held()
+        after = held()
+    print(before, after)
+    assert after[0] <= before[0] + 5
+    assert after[1] <= before[1] + 3
+    assert after[2] < before[2] + 30_000_000
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])

@@ -193,12 +193,12 @@ class Settings:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.data.stat().st_mode & OTHERS:
             for child in self.data.iterdir():
-                if child.name.partition(".")[0] in OURS:
+                if child.name.partition(".")[0] in OURS and not child.is_symlink():
                     for folder, folders, files in os.walk(child, topdown=False):
                         for name in (*folders, *files):
                             _close(Path(folder, name))
                     _close(child)
-            _close(self.data)
+            _close(self.data.resolve())
 
 
 def keep_to_ourselves() -> None:

@@ -51,11 +51,26 @@ class OwnRequestsOnly:
         headers, method = RequestHeaders(scope=scope), scope.get("method", "GET")
         problem = refusal(method, headers, self.hosts) or _not_in_json(scope, method, headers)
         if problem is None:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _without_frames(send))
         elif scope["type"] == "websocket":
             await WebSocketClose(reason=problem)(scope, receive, send)
         else:
             await PlainTextResponse(f"{problem}\n", 403)(scope, receive, send)
+
+
+def _without_frames(send: Any) -> Any:
+    """Let no other page show ours in a frame, where its reader's clicks would be ours.
+
+    Under a name and plain http, browsers do not say whose page asks for a frame.
+    """
+
+    async def send_with_header(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", []), (b"x-frame-options", b"SAMEORIGIN")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_with_header
 
 
 def _not_in_json(scope: Any, method: str, headers: Headers) -> str | None:

@@ -1,5 +1,6 @@
 """The Dagster UI and its daemon, as a child of the command that asks for them."""
 
+import errno
 import os
 import signal
 import socket
@@ -17,13 +18,17 @@ from spotify_assets.settings import CHECKOUT, LOOPBACK_HOSTS, Settings, Settings
 QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 
 STOP_AGAIN_SECONDS = 3
+LOCAL = (*LOOPBACK_HOSTS, "localhost")
 
 
 def check_port(port: int, host: str = LOOPBACK_HOSTS[0]) -> None:
     """Raise OSError if the port is taken, with what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port)).close()
-    except OSError:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise OSError(f"We may not listen at {host}, port {port} ({error.strerror}).") from None
         raise OSError(
             f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
         ) from None
@@ -31,7 +36,7 @@ def check_port(port: int, host: str = LOOPBACK_HOSTS[0]) -> None:
 
 def check_host(settings: Settings, host: str) -> None:
     """Raise SettingsError where others could reach the UI and nobody said under which name."""
-    if host not in LOOPBACK_HOSTS and not settings.hosts:
+    if host not in LOCAL and not settings.hosts:
         raise SettingsError(
             f"At {host} others can reach the UI, which asks for no password and can run programs. "
             "Say under which names it is asked for: SPOTIFY_ASSETS_HOSTS=laptop.local:3000"
@@ -65,7 +70,8 @@ def serve(
         pass
     dbt_project()
     command = child.command("dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml"))
-    shown = next(iter(settings.hosts)) if host not in LOOPBACK_HOSTS else f"{host}:{port}"
+    address = f"[{host}]" if ":" in host else host
+    shown = f"{address}:{port}" if host in LOCAL else settings.hosts[0]
     tell(f"The Dagster UI: http://{shown}  (Ctrl-C ends it)")
     # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)

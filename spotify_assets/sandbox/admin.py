@@ -55,11 +55,11 @@ def blueprint(world: World) -> Blueprint:
         try:
             end = times.from_text(request.args["end"]) if "end" in request.args else clock.now()
             start = times.from_text(request.args["start"])
+            plays = listener.plays(start, end, tells_short_plays(world.faults))
         except KeyError:
             return _refuse("start is missing")
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             return _refuse(str(error))
-        plays = listener.plays(start, end, tells_short_plays(world.faults))
         return jsonify({"plays": [_truth(play) for play in plays]})
 
     return admin

@@ -60,7 +60,7 @@ class Faults:
         self._lock = threading.Lock()
         self._on: dict[str, Switched] = {}
 
-    def on(self, name: str, **parameters: Any) -> None:
+    def on(self, name: str, /, **parameters: Any) -> None:
         """Switch a fault on; one that is on already starts anew with these parameters.
 
         Raises ValueError when there is no such fault, or it takes no such parameter or value.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from flask import Flask, Response, request
+from flask import Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -48,17 +48,22 @@ def _app_of(world: World) -> Flask:
     provider.ensure_ascii = False
     provider.mimetype = web_api.JSON_TYPE
     app.json = provider
-    answer_faults.install(app, world.faults, world.grants, world.stopping)
-    app.register_blueprint(accounts.blueprint(world))
-    app.register_blueprint(web_api.blueprint(world))
-    app.register_blueprint(admin.blueprint(world))
-    app.register_blueprint(switches.blueprint(world))
 
     @app.before_request
     def refuse_other_origins() -> Response | None:
         hosts = hosts_of(int(request.environ["SERVER_PORT"]), world.config.hosts)
         problem = refusal(request.method, request.headers, hosts)
         return Response(f"{problem}\n", 403, mimetype="text/plain") if problem else None
+
+    @app.errorhandler(RecursionError)
+    def refuse_depth(_: RecursionError) -> tuple[Response, int]:
+        return jsonify({"error": "the JSON is nested too deeply"}), 400
+
+    answer_faults.install(app, world.faults, world.grants, world.stopping)
+    app.register_blueprint(accounts.blueprint(world))
+    app.register_blueprint(web_api.blueprint(world))
+    app.register_blueprint(admin.blueprint(world))
+    app.register_blueprint(switches.blueprint(world))
 
     @app.after_request
     def date(response: Response) -> Response:

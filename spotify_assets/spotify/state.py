@@ -539,7 +539,7 @@ def _forget_troubles(connection: Connection, account_id: str) -> None:
 
 def _account_of(identity: Identity, wanted: str | None, known: list[Account]) -> str:
     """The name under which this Spotify user's login belongs."""
-    owner = next((account for account in known if _is_same_user(account, identity)), None)
+    owner = next((account for account in known if is_same_user(account, identity)), None)
     if owner is not None:
         if wanted not in (None, owner.account_id):
             raise ValueError(
@@ -557,7 +557,8 @@ def _account_of(identity: Identity, wanted: str | None, known: list[Account]) ->
     return name
 
 
-def _is_same_user(account: Account, identity: Identity) -> bool:
+def is_same_user(account: Account, identity: Identity) -> bool:
+    """Whether this Spotify user is the one behind an account."""
     # Spotify's account_id is the stable one, but came in May 2026 and may be missing.
     if account.spotify_account_id and identity.spotify_account_id:
         return account.spotify_account_id == identity.spotify_account_id

@@ -194,7 +194,12 @@ def _move_aside(settings: Settings, entry: Entry) -> bool:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.move(entry.path, target)  # the done may lie on another disk
+        # The done lies on another disk. Under another name first, so that nothing more comes to it.
+        hidden = entry.path.rename(entry.path.with_name(f".{entry.path.name}"))
+        if _signature(hidden) != entry.signature:
+            hidden.rename(entry.path)
+            return False
+        shutil.move(hidden, target)
         return True
     if _signature(target) != entry.signature:  # it came between the look and the move
         target.rename(entry.path)

@@ -89,6 +89,10 @@ class Warehouse:
         # A warehouse of before lacks a table until the next run brings it up to date.
         return [end for end in ends if self.has_table(end.table.name)]
 
+    def count_plays(self) -> int:
+        """How many rows raw holds, from all sources together."""
+        return sum(self.read(select(func.count(end)))[0][0] for end in self._ends())
+
     def extent(self) -> Extent:
         """What is in raw, from all sources together."""
         parts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -322,6 +323,28 @@ def test_the_done_may_lie_on_another_disk(inbox: Inbox, monkeypatch: pytest.Monk
     assert inbox.run(inbox.requested()).success
     assert (inbox.folder / "done" / "endsong_0.json").exists()
     assert not path.exists()
+
+
+def test_what_comes_while_the_done_are_copied_to_another_disk_stays(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, move = Path.rename, shutil.move
+
+    def refusing(path: Path, target: Path) -> Path:
+        if "done" in Path(target).parts:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    def slowly(source: Path, target: Path) -> object:
+        inbox.put(f"{FOLDER}/endsong_1.json", [{**ROW, "ms_played": 1}])
+        return move(source, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    monkeypatch.setattr(shutil, "move", slowly)
+    inbox.put(f"{FOLDER}/endsong_0.json", [ROW])
+    inbox.said()
+    assert inbox.run(inbox.requested()).success
+    assert [path.name for path in (inbox.folder / FOLDER).iterdir()] == ["endsong_1.json"]
 
 
 def test_no_account_can_take_the_name_of_the_done(inbox: Inbox) -> None:

@@ -98,3 +98,5 @@ def _is_running(process: str) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and _process(pid) == process
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:  # nobody can tell
+        return True

@@ -16,7 +16,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -135,18 +135,19 @@ def find_packages(paths: Iterable[Path]) -> list[Package]:
     A path that holds no history, or a folder that cannot be listed, is a package with a fault.
     """
     archives: dict[Path, None] = {}
-    searched: set[Path] = set()
+    searched: dict[Path, frozenset[str]] = {}  # with the names in them, before they are looked at
     loose: defaultdict[Path, dict[Path, bool]] = defaultdict(dict)  # whether it is read
     faults: dict[Path, str] = {}
     for path in paths:
         if path.is_dir():
             try:
+                names_in = {Path(here).absolute(): frozenset(n) for here, _, n in os.walk(path)}
                 found = dict(_below(path))
             except OSError as error:
                 folder = as_text(error.filename or str(path))
                 faults[path.absolute()] = f"{folder} cannot be listed: {error.strerror or error}."
                 continue
-            searched |= {each.parent for each in found}
+            searched |= {each.parent: names_in.get(each.parent, frozenset()) for each in found}
             if not found:
                 name = path.resolve().name or str(path.resolve())  # of "." and ".." as well
                 faults[path.absolute()] = f"{_nothing_in(name)}, and no archive (.zip)."
@@ -193,7 +194,7 @@ def _unchanged(
     if any(_mark(path) != mark for path, mark in marks.items()):
         return False
     came = [] if folder is None else [folder / name for name in _names_in(folder) - before]
-    return not any(_is_history(path.name, partial(_opened, path)) for path in came)
+    return all(_is_history(path.name, partial(_opened, path)) is None for path in came)
 
 
 def _names_in(folder: Path) -> frozenset[str]:
@@ -268,15 +269,18 @@ def _nothing_in(name: str) -> str:
     return f"There is no listening history in {as_text(name)}"
 
 
-def _folder(name: str, files: Mapping[Path, bool], searched: Collection[Path]) -> Package:
+def _folder(
+    name: str, files: Mapping[Path, bool], searched: Mapping[Path, frozenset[str]]
+) -> Package:
     """The histories of one folder, or a single file.
 
     Args:
-        searched: folders of which all histories are meant, not those alone that were named.
+        searched: folders of which all histories are meant, not those alone that were named, with
+            the names that were in them.
     """
     is_as_found = partial(_unchanged, {path: _mark(path) for path in files})
-    for folder in {path.parent for path in files} & set(searched):
-        is_as_found = partial(is_as_found, folder, _names_in(folder))
+    for folder in {path.parent for path in files} & searched.keys():
+        is_as_found = partial(is_as_found, folder, searched[folder])
     read = sorted((path for path, is_read in files.items() if is_read), key=_order)
     histories = map(_loose, read, series(path.name for path in read))
     unknown = tuple(as_text(path.name) for path, is_read in files.items() if not is_read)

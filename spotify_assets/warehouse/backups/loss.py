@@ -4,12 +4,14 @@ The backups are the mark outside of the database: a database that was removed, o
 older copy of itself, looks well and knows of nothing.
 """
 
-from sqlalchemy import Column, select, text
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Table, select, text
 
 from spotify_assets import times
 from spotify_assets.settings import Settings
-from spotify_assets.warehouse.backups.folder import backups_in
-from spotify_assets.warehouse.backups.manifest import FILES, Contents
+from spotify_assets.warehouse.backups.folder import Backup, backups_in
 from spotify_assets.warehouse.tables import loads, removals, restores
 from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -17,42 +19,47 @@ from spotify_assets.warehouse.warehouse import Warehouse
 def loss(settings: Settings, warehouse: Warehouse | None = None) -> str | None:
     """What the warehouse, or a copy of it, lacks of the last backup, in words; or None.
 
-    Of the backup's archive only the size is read.
+    Of the backups' archives only the sizes are read.
     """
-    backups = backups_in(settings.backups, whole=False)
-    last = next((backup for backup in backups if not backup.fault), None)
-    if last is None:
+    backups = [each for each in backups_in(settings.backups, whole=False) if not each.fault]
+    if not backups:
         return None
-    lacks = lacking(warehouse or Warehouse(settings.warehouse_path), last.contents)
+    lacks = _lacking(warehouse or Warehouse(settings.warehouse_path), backups)
     return lacks and (
-        f"{lacks}, and no restore or removal explains it. {last.archive.name} brings it back: "
-        "spotify-assets restore. If it is meant to be so, move the backups out of "
+        f"{lacks}, and no restore or removal explains it. {backups[0].archive.name} brings it "
+        "back: spotify-assets restore. If it is meant to be so, move the backups out of "
         f"{settings.backups}"
     )
 
 
-def lacking(warehouse: Warehouse, last: Contents) -> str | None:
-    """What a warehouse lacks of a backup of it and nothing on record explains, in words."""
-    known = last.files[FILES[0]].tables if FILES[0] in last.files else {}
+def _lacking(warehouse: Warehouse, backups: Sequence[Backup]) -> str | None:
+    """What a warehouse lacks of its backups and nothing on record explains.
 
-    def in_backup(table: str) -> int:
-        return known[table].rows if table in known else 0
-
-    def here(column: Column[int], of: Column[int]) -> list[int]:
-        # Neither a database that was removed nor one of long ago has the table.
-        query = select(column).order_by(of)
-        return [n for (n,) in warehouse.read(query)] if warehouse.has_table(of.table.name) else []
-
-    if len(here(restores.c.restore_id, restores.c.restore_id)) > in_backup(restores.name):
-        return None
-    removed = sum(here(removals.c.rows, removals.c.removal_id)[in_backup(removals.name) :])
-    plays = sum(here(loads.c.rows_loaded, loads.c.load_id))
-    if plays + removed < last.plays or highest_load(warehouse) < last.highest_load:
+    It holds at least what the last one holds. A restore since then explains what is not in the
+    backup that was restored, and a removal since then the rows that it took.
+    """
+    last = backups[0].contents
+    least_plays, least_load, since = last.plays, last.highest_load, last.made_at
+    for restore in _rows(warehouse, restores):
+        if restore.restored_at > last.made_at:
+            kept = [each.contents for each in backups if each.archive.name == restore.archive]
+            least_plays = kept[0].plays if kept else 0
+            least_load, since = restore.highest_load, restore.made_at
+    removed = [row.rows for row in _rows(warehouse, removals) if row.removed_at > since]
+    plays, load = warehouse.count_plays(), highest_load(warehouse)
+    if plays + sum(removed) < least_plays or load < least_load:
         return (
-            f"The warehouse holds {plays:,} plays of {highest_load(warehouse):,} loads; at "
+            f"The warehouse holds {plays:,} plays of {load:,} loads; at "
             f"{times.local(last.made_at, 'UTC')} it held {last.plays:,} of {last.highest_load:,}"
         )
     return None
+
+
+def _rows(warehouse: Warehouse, table: Table) -> Sequence[Row[Any]]:
+    """In the order of their making; none where the database was removed, or is of long ago."""
+    if not warehouse.has_table(table.name):
+        return []
+    return warehouse.read(select(table).order_by(*table.primary_key))
 
 
 def highest_load(warehouse: Warehouse) -> int:

@@ -21,7 +21,7 @@ from spotify_assets import database, times
 from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.errors import SpotifyError
-from spotify_assets.spotify.state import State
+from spotify_assets.spotify.state import Identity, State, is_same_user
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in, look_at, newest_backup
 from spotify_assets.warehouse.backups.making import make
@@ -235,26 +235,31 @@ def _require_same_people(settings: Settings, opened: Settings, name: str) -> Non
     """Compare who is behind the accounts: two households may both have one that is called mira.
 
     Raises:
-        BackupError: an account of the backup is of another Spotify user than the one here.
+        BackupError: an account of the backup is another Spotify user here, or has another name
+            here, or none of the accounts here is in it.
     """
     try:
-        here = {account.account_id: account for account in State(settings.state_path).accounts()}
+        here = State(settings.state_path).accounts()
+        names_here = Warehouse(settings.warehouse_path).accounts_with_plays()
     except DatabaseError:  # damaged, and replaced as a whole
         return
+    known = [account for account in here if account.spotify_id]
+    problem = None
     for theirs in State(opened.state_path).accounts():
-        ours = here.get(theirs.account_id)
-        if ours and any(
-            one and other and one != other
-            for one, other in (
-                (ours.spotify_id, theirs.spotify_id),
-                (ours.spotify_account_id, theirs.spotify_account_id),
-            )
-        ):
-            raise BackupError(
-                f"{name} is of somebody else: its account {theirs.account_id!r} is another Spotify "
-                "user than the one here, and two histories would become one. To look at it: "
-                "spotify-assets restore NAME --to FOLDER"
-            )
+        user = Identity(theirs.spotify_id or "", theirs.spotify_account_id, None)
+        for ours in known if theirs.spotify_id else ():
+            if ours.account_id == theirs.account_id and not is_same_user(ours, user):
+                problem = f"its account {theirs.account_id!r} is another Spotify user here"
+            elif ours.account_id != theirs.account_id and is_same_user(ours, user):
+                problem = f"its account {theirs.account_id!r} is {ours.account_id!r} here"
+    names_there = Warehouse(opened.warehouse_path).accounts_with_plays()
+    if names_here and names_there and not names_here & names_there:
+        problem = f"it holds {', '.join(sorted(names_there))}, and none of the accounts here"
+    if problem:
+        raise BackupError(
+            f"{name} is of somebody else: {problem}, and two histories would become one. To look "
+            "at it: spotify-assets restore NAME --to FOLDER"
+        )
 
 
 def _require_readable_pages(settings: Settings, opened: Settings, name: str) -> None:

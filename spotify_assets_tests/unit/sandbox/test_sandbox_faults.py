@@ -215,7 +215,9 @@ def test_an_answer_that_would_take_a_day_ends_at_once_when_the_sandbox_stops(nam
 def test_a_reset_is_a_real_one_and_the_sandbox_goes_on(app: App, token: str, name: str) -> None:
     app.sandbox.faults.on(name, times=1)
     with connection_to(app.sandbox) as client:
-        client.sendall(f"GET /v1/me HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        host = app.sandbox.url.removeprefix("http://")
+        request = f"GET /v1/me HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        client.sendall(request.encode())
         with pytest.raises(ConnectionResetError):
             client.recv(1)
     assert app.get("/me", token).status_code == 200
@@ -400,7 +402,9 @@ def test_a_client_that_does_not_wait_for_its_answer_does_no_harm(
 ) -> None:
     app.sandbox.faults.on("dripping", seconds=0.2, times=1)
     with connection_to(app.sandbox) as client:
-        client.sendall(f"GET /v1/me HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        host = app.sandbox.url.removeprefix("http://")
+        request = f"GET /v1/me HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        client.sendall(request.encode())
         client.recv(1)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert app.get("/me", token).status_code == 200
@@ -415,3 +419,37 @@ def test_every_sandbox_has_faults_of_its_own(app: App, make_app: Callable[..., A
     app.sandbox.faults.on("server_error_empty")
     assert app.get("/me", None).status_code == 503
     assert other.get("/me", None).status_code == 401
+
+
+def test_another_origin_uses_up_no_fault_and_reads_none(app: App) -> None:
+    app.sandbox.faults.on("other_shape", body={"secret": 1}, times=1)
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        answer = requests.get(f"{app.sandbox.api_url}/me", headers=headers, timeout=10)
+        assert answer.status_code == 403
+        assert "secret" not in answer.text
+    assert app.sandbox.faults.get("other_shape") is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("PUT", "faults/slow", '{"name": 1}'),
+        ("PUT", "faults/slow", '{"self": 1}'),
+        ("PUT", "faults/slow", "[" * 30_000),
+        ("POST", "clock", '{"a":' * 10_000),
+        ("GET", "plays?listener=mira&start=0001-01-01T00:00:00Z&end=0001-01-01T00:00:00Z", ""),
+        ("GET", "plays?listener=mira&start=9999-12-31T00:00:00Z&end=9999-12-31T23:59:59Z", ""),
+    ],
+)
+def test_what_makes_no_sense_to_the_administration_is_refused(
+    app: App, method: str, path: str, content: str
+) -> None:
+    answer = requests.request(
+        method,
+        f"{app.sandbox.url}/sandbox/{path}",
+        data=content,
+        headers={"Content-Type": "application/json"},
+        timeout=10,
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"]

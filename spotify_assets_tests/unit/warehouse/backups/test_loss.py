@@ -94,6 +94,29 @@ def test_a_restore_explains_what_is_not_there_any_more(owner: User) -> None:
     assert back_up(settings)
 
 
+def test_an_older_backup_can_be_restored_again_and_again(owner: User) -> None:
+    settings = owner.settings
+    first = backups_in(settings.backups)[-1]
+    for _ in range(2):
+        restore(settings, first)
+        assert loss(settings) is None
+        assert back_up(settings)
+
+
+def test_a_restore_explains_no_more_than_what_its_backup_lacks(owner: User) -> None:
+    settings = owner.settings
+    restore(settings, backups_in(settings.backups)[-1])
+    assert loss(settings) is None
+    delete_plays(settings)
+    assert loss(settings)
+
+
+def test_rows_that_were_deleted_from_a_table_alone_are_missed(owner: User) -> None:
+    with closing(sqlite3.connect(owner.settings.warehouse_path)) as connection, connection:
+        connection.execute("delete from raw_recently_played where account_id = 'mira'")
+    assert "holds 50 plays of 2 loads" in str(loss(owner.settings))
+
+
 def test_the_removal_of_an_account_explains_its_rows_and_no_others(
     owner: User, tmp_path: Path
 ) -> None:
@@ -135,12 +158,47 @@ def test_a_backup_of_another_spotify_user_of_the_same_name_is_not_restored(
             connection.execute("pragma foreign_keys = off")
             for table in ("accounts", "landed_pages"):
                 connection.execute(f"update {table} set account_id = 'mira'")
+        with closing(sqlite3.connect(other.settings.warehouse_path)) as connection, connection:
+            connection.execute("pragma foreign_keys = off")
+            for table in ("loads", "raw_recently_played"):
+                connection.execute(f"update {table} set account_id = 'mira'")
         kept = back_up(other.settings)
     assert kept
     before = owner.settings.warehouse_path.read_bytes()
-    with pytest.raises(BackupError, match="is of somebody else: its account 'mira' is another"):
+    with pytest.raises(
+        BackupError, match="is of somebody else: its account 'mira' is another Spotify user here"
+    ):
         restore(owner.settings, kept.made)
     assert owner.settings.warehouse_path.read_bytes() == before
+
+
+def test_a_backup_that_holds_none_of_the_accounts_here_is_not_restored(
+    owner: User, tmp_path: Path
+) -> None:
+    with sandbox(listeners=("noor",)) as theirs:
+        other = user_of(theirs.environment(), tmp_path / "other")
+        other.log_in("noor")
+        ingest(other.settings)
+        kept = back_up(other.settings)
+    assert kept
+    with pytest.raises(BackupError, match="it holds noor, and none of the accounts here"):
+        restore(owner.settings, kept.made)
+
+
+def test_a_backup_that_knows_a_user_under_another_name_is_not_restored(owner: User) -> None:
+    kept = backups_in(owner.settings.backups)[0]
+    with closing(sqlite3.connect(owner.settings.state_path)) as connection, connection:
+        connection.execute("pragma foreign_keys = off")
+        connection.execute("update accounts set account_id = 'kitchen' where account_id = 'mira'")
+    with pytest.raises(BackupError, match="its account 'mira' is 'kitchen' here"):
+        restore(owner.settings, kept)
+
+
+def test_a_users_own_backup_is_known_by_the_stable_id_whatever_the_name_became(owner: User) -> None:
+    kept = backups_in(owner.settings.backups)[0]
+    with closing(sqlite3.connect(owner.settings.state_path)) as connection, connection:
+        connection.execute("update accounts set spotify_id = spotify_id || '-renamed'")
+    assert restore(owner.settings, kept)
 
 
 def test_a_clock_that_ran_ahead_shows_no_lag_of_years(

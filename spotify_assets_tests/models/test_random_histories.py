@@ -72,4 +72,4 @@ def test_of_any_history_in_any_order_each_play_is_one_row_with_all_its_sources(
         seen.update(row["source"] for row in one)
         seen.update("unreliable" for row in one if row["time_is_unreliable"])
     # Where these did not occur, the histories would prove nothing.
-    assert min(seen[kind] for kind in ("api", "export", "both", "unreliable")) > count
+    assert min(seen[kind] for kind in ("api", "export", "both", "unreliable")) > count // 2

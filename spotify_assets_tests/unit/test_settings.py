@@ -381,15 +381,18 @@ def test_a_data_folder_that_was_open_is_closed_with_all_that_is_ours_in_it(tmp_p
     (settings.backups / "link").symlink_to(elsewhere)
     (tmp_path / "downloads").mkdir(0o755)
     settings.inbox.symlink_to(tmp_path / "downloads")
-    (tmp_path / "downloads" / "photo.jpg").touch(0o644)
-    (data / "dagster" / "run.sh").touch(0o755)
+    photo = tmp_path / "downloads" / "photo.jpg"
+    photo.touch()
+    photo.chmod(0o644)
+    (data / "dagster" / "run.sh").touch()
+    (data / "dagster" / "run.sh").chmod(0o755)
     for folder in (data, settings.backups, settings.backups / "a", settings.dagster_storage):
         folder.chmod(0o755)
     settings.make_data_folder()
     for path in (data, *ours, settings.backups, settings.backups / "a", settings.dagster_storage):
         assert path.stat().st_mode & 0o077 == 0, path
     assert (data / "dagster" / "run.sh").stat().st_mode & 0o777 == 0o700
-    left = (other, elsewhere, tmp_path / "downloads" / "photo.jpg")
+    left = (other, elsewhere, photo)
     assert {path.stat().st_mode & 0o777 for path in left} == {0o644}
 
 

@@ -1,4 +1,4 @@
-"""Which requests a server of ours answers: those of its owner's programs, and of its own pages.
+"""Which requests our servers answer: those of programs, and of the server's own pages.
 
 A server that listens on 127.0.0.1 alone is still within reach of every page that its owner's
 browser shows: a page can send it requests, and can give its own name the address 127.0.0.1. What

@@ -56,7 +56,7 @@ def _open_what_is_closed() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-            stream = open(number, mode, closefd=False, encoding="utf-8")  # noqa: SIM115
+            stream = os.fdopen(number, mode, closefd=False, encoding="utf-8")
             setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
 
 

@@ -1,7 +1,7 @@
 """Dagster's own processes as this project starts them: `python -m … PARENT MODULE ARGUMENTS`.
 
-Each ends with the process that started it, however that ended, and its web server answers requests
-of its own pages only. Dagster has a setting for neither.
+Each ends when the process that started it has ended, also by kill -9. The web server answers only
+requests of its own pages and of programs. Dagster has no settings for these two.
 """
 
 import os
@@ -18,7 +18,7 @@ from spotify_assets.settings import Settings
 
 THIS = "spotify_assets.defs.child"
 LOOK_SECONDS = 1
-# What Dagster asked to end politely so many times is ended.
+# So often a process gets a TERM, a second apart, before it is ended without one.
 TIMES_ASKED = 20
 READS = ("GET", "HEAD", "OPTIONS")
 JSON = "application/json"
@@ -59,9 +59,10 @@ class OwnRequestsOnly:
 
 
 def _without_frames(send: Any) -> Any:
-    """Let no other page show ours in a frame, where its reader's clicks would be ours.
+    """Forbid pages of other origins to show ours in a frame, so that nobody's clicks are stolen.
 
-    Under a name and plain http, browsers do not say whose page asks for a frame.
+    `refusal` does not see every such request: browsers send Sec-Fetch-Site only over https and to
+    this machine.
     """
 
     async def send_with_header(message: Any) -> None:

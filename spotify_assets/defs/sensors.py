@@ -14,7 +14,7 @@ from spotify_assets.defs.operations.killed_runs import fail_killed_runs
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.retrying import Retrying
-from spotify_assets.warehouse.health import Verdict, health, verdicts, verdicts_on_data
+from spotify_assets.warehouse.health import Verdict, all_verdicts
 from spotify_assets.warehouse.inbox import UNDECIDED, at_rest, entries
 from spotify_assets.warehouse.pending import (
     has_news,
@@ -153,10 +153,7 @@ def killed_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 )
 def health_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     present = Settings.load()
-    found = {
-        **verdicts(health(present), present.timezone),
-        **verdicts_on_data(present),
-    }
+    found = all_verdicts(present)
     told = {name: [verdict.passed, verdict.description] for name, verdict in found.items()}
     try:
         before = dict(json.loads(context.cursor or "{}"))

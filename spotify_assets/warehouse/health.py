@@ -185,6 +185,11 @@ def verdicts(accounts: Sequence[Health], zone: str) -> dict[str, Verdict]:
     }
 
 
+def all_verdicts(settings: Settings) -> dict[str, Verdict]:
+    """What every check says now."""
+    return {**verdicts(health(settings), settings.timezone), **verdicts_on_data(settings)}
+
+
 def verdicts_on_data(settings: Settings) -> dict[str, Verdict]:
     """What each check of this name says of all that is kept."""
     return {
@@ -203,14 +208,14 @@ def _nothing_is_missing(settings: Settings) -> Verdict:
         *sorted(listed - known),
         *TokenStore(settings.tokens).of_nobody(known | listed),
     ]
-    told = [
+    unknown = [
         f"{name}: its plays or its login are here, and {settings.state_path.name} does not know "
         "the account, so nothing is polled. That file was removed or replaced. "
         "Run: spotify-assets login"
         for name in strangers
     ]
     return Verdict(
-        findings=[*([lost] if lost else []), *told],
+        findings=[*([lost] if lost else []), *unknown],
         all_is_well="All is here that the last backup holds, and every account is known.",
         urgent=True,
         metadata={"unknown_accounts": len(strangers)},
@@ -220,13 +225,13 @@ def _nothing_is_missing(settings: Settings) -> Verdict:
 def _marts_are_current(settings: Settings) -> Verdict:
     due = timetable.daily_refresh_was_due_before(settings)
     is_behind = is_a_day_behind(Warehouse(settings.warehouse_path), due)
-    told = (
+    finding = (
         "The marts of the day lack plays that were loaded before "
         f"{times.local(due, settings.timezone)}, or while the clock ran ahead. The next refresh "
         "builds them: spotify-assets refresh"
     )
     return Verdict(
-        findings=[told] * is_behind,
+        findings=[finding] * is_behind,
         all_is_well="The marts of the day follow the plays.",
         metadata={},
     )

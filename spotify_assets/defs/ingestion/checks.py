@@ -12,7 +12,7 @@ from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.drift import unread_fields
 from spotify_assets.warehouse.exported import STREAMING_HISTORY
-from spotify_assets.warehouse.health import Verdict, health, verdicts, verdicts_on_data
+from spotify_assets.warehouse.health import Verdict, all_verdicts
 from spotify_assets.warehouse.pending import RECENTLY_PLAYED
 from spotify_assets.warehouse.tables import (
     loads,
@@ -150,8 +150,7 @@ def recently_played_health(
     """How the accounts stand, asked once for all checks that tell of it."""
     settings = Settings.load()
     wanted = {key.name for key in context.selected_asset_check_keys}
-    found = {**verdicts(health(settings), settings.timezone), **verdicts_on_data(settings)}
-    for name, verdict in found.items():
+    for name, verdict in all_verdicts(settings).items():
         if name not in wanted:
             continue
         yield dg.AssetCheckResult(

@@ -3,22 +3,27 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from spotify_assets import times
+from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.export.files import find_packages
+from spotify_assets.spotify.login import login
 from spotify_assets.spotify.state import State
+from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse.accounts import remove
 from spotify_assets.warehouse.backups.errors import BackupError
-from spotify_assets.warehouse.backups.folder import backups_in
+from spotify_assets.warehouse.backups.folder import Backup, backups_in
 from spotify_assets.warehouse.backups.loss import loss
 from spotify_assets.warehouse.backups.making import back_up
-from spotify_assets.warehouse.backups.restoring import find, restore
-from spotify_assets.warehouse.health import verdicts_on_data
+from spotify_assets.warehouse.backups.restoring import find, restore, restore_beside
+from spotify_assets.warehouse.health import health, verdicts_on_data
 from spotify_assets.warehouse.importing import import_packages
 from spotify_assets_tests.models.building import ingest
 from spotify_assets_tests.support import User, sandbox, user_of
@@ -45,8 +50,6 @@ def put_an_older_copy(settings: Settings) -> None:
     older = backups_in(settings.backups)[-1]
     take_away(settings)
     copy = settings.data / "older"
-    from spotify_assets.warehouse.backups.restoring import restore_beside
-
     restore_beside(settings, older, copy)
     shutil.move(copy / "spotify.db", settings.warehouse_path)
 
@@ -147,42 +150,39 @@ def test_a_login_of_an_account_that_the_state_does_not_know_is_named(owner: User
     assert [line.partition(":")[0] for line in missing(settings)] == ["jonas.json", "mira.json"]
 
 
-def test_a_backup_of_another_spotify_user_of_the_same_name_is_not_restored(
-    owner: User, tmp_path: Path
-) -> None:
+def backup_of_noor(folder: Path, account_id: str) -> Backup:
+    """A backup of somebody else's, whose account has this name."""
     with sandbox(listeners=("noor",)) as theirs:
-        other = user_of(theirs.environment(), tmp_path / "other")
-        other.log_in("noor")
-        ingest(other.settings)
-        with closing(sqlite3.connect(other.settings.state_path)) as connection, connection:
-            connection.execute("pragma foreign_keys = off")
-            for table in ("accounts", "landed_pages"):
-                connection.execute(f"update {table} set account_id = 'mira'")
-        with closing(sqlite3.connect(other.settings.warehouse_path)) as connection, connection:
-            connection.execute("pragma foreign_keys = off")
-            for table in ("loads", "raw_recently_played"):
-                connection.execute(f"update {table} set account_id = 'mira'")
-        kept = back_up(other.settings)
+        settings = user_of(theirs.environment(), folder).settings
+        login(
+            settings,
+            State(settings.state_path),
+            TokenStore(settings.tokens),
+            account_id=account_id,
+            open_browser=partial(consent, listener="noor"),
+            tell=lambda _: None,
+        )
+        ingest(settings)
+        kept = back_up(settings)
     assert kept
+    return kept.made
+
+
+@pytest.mark.parametrize(
+    ("account_id", "why"),
+    [
+        ("mira", "its account 'mira' is another Spotify user here"),
+        ("noor", "it holds noor, and none of the accounts here"),
+    ],
+)
+def test_a_backup_of_somebody_else_is_not_restored(
+    owner: User, tmp_path: Path, account_id: str, why: str
+) -> None:
+    theirs = backup_of_noor(tmp_path / "other", account_id)
     before = owner.settings.warehouse_path.read_bytes()
-    with pytest.raises(
-        BackupError, match="is of somebody else: its account 'mira' is another Spotify user here"
-    ):
-        restore(owner.settings, kept.made)
+    with pytest.raises(BackupError, match=f"is of somebody else: {why}"):
+        restore(owner.settings, theirs)
     assert owner.settings.warehouse_path.read_bytes() == before
-
-
-def test_a_backup_that_holds_none_of_the_accounts_here_is_not_restored(
-    owner: User, tmp_path: Path
-) -> None:
-    with sandbox(listeners=("noor",)) as theirs:
-        other = user_of(theirs.environment(), tmp_path / "other")
-        other.log_in("noor")
-        ingest(other.settings)
-        kept = back_up(other.settings)
-    assert kept
-    with pytest.raises(BackupError, match="it holds noor, and none of the accounts here"):
-        restore(owner.settings, kept.made)
 
 
 def test_a_backup_that_knows_a_user_under_another_name_is_not_restored(owner: User) -> None:
@@ -204,10 +204,6 @@ def test_a_users_own_backup_is_known_by_the_stable_id_whatever_the_name_became(o
 def test_a_clock_that_ran_ahead_shows_no_lag_of_years(
     busy_spotify: Sandbox, listener: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datetime import timedelta
-
-    from spotify_assets.warehouse.health import health
-
     busy_spotify.clock.advance(timedelta(minutes=30))
     now = times.now
     monkeypatch.setattr(times, "now", lambda: now() + timedelta(days=3650))

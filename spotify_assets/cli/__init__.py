@@ -27,6 +27,8 @@ from spotify_assets.cli import (
 )
 from spotify_assets.settings import SettingsError, keep_to_ourselves
 
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 
 class Commands(click.Group):
     """A group whose commands end with one clear line where something fails."""
@@ -75,6 +77,11 @@ def _one_line(error: Exception) -> str | None:
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     if isinstance(error, DBAPIError):
         error = error.orig if isinstance(error.orig, Exception) else error
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+        return (
+            f"The database is damaged. SQLite says: {error}. "
+            "The last good backup brings it back: spotify-assets restore"
+        )
     if isinstance(error, sqlite3.Error | DBAPIError):
         # SQLite does not always say "disk is full" where it is.
         hint = " The disk may be full." if "disk I/O error" in str(error) else ""

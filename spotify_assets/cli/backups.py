@@ -222,6 +222,12 @@ def show_restored(chosen: "Backup", done: "Restored") -> None:
             "more. Import these downloads again: spotify-assets import",
             fg="yellow",
         )
+    if done.aside and done.lost_exported is None:
+        click.secho(
+            "What was here is damaged, so nobody knows what came after that backup. "
+            "Import the downloads of that time again: spotify-assets import",
+            fg="yellow",
+        )
     if done.aside:
         click.echo(f"What was here before: {done.aside}")
         if done.aside.is_file():

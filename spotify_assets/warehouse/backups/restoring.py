@@ -76,8 +76,9 @@ class Restored:
         plays: how many are here now.
         receipts: of the landed pages that came again, by account.
         lost_plays: plays that Spotify listed, which are in the present warehouse and in neither
-            the backup nor a page; gaps say where. None where it could not be read.
-        lost_exported: rows of exports that the backup does not hold: the downloads have them.
+            the backup nor a page; gaps say where. None where it was damaged.
+        lost_exported: rows of exports that the backup does not hold: the downloads have them. None
+            where the present warehouse was damaged.
         models_fault: what dbt said where it could not rebuild the models.
     """
 
@@ -86,7 +87,7 @@ class Restored:
     plays: int
     receipts: dict[str, Receipt]
     lost_plays: int | None
-    lost_exported: int
+    lost_exported: int | None
     models_fault: str | None
 
 
@@ -162,13 +163,15 @@ def restore(settings: Settings, backup: Backup) -> Restored:
         fix_zones(Warehouse(opened.warehouse_path).writer(), settings.timezone)
         fault = run_models(opened, "run", "--full-refresh")
         database.publish(opened.warehouse_path, settings.warehouse_path)
+    # A damaged one can be read in part, and then lacks what it lost.
+    is_known = lost is not None and not (aside and aside.is_dir())
     return Restored(
         contents=contents,
         aside=aside,
         plays=Warehouse(settings.warehouse_path).extent().plays,
         receipts=receipts,
-        lost_plays=None if lost is None else sum(map(len, lost.values())),
-        lost_exported=exported,
+        lost_plays=sum(map(len, (lost or {}).values())) if is_known else None,
+        lost_exported=exported if is_known else None,
         models_fault=fault,
     )
 

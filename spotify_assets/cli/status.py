@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 SCREEN_COLUMNS, SCREEN_LINES = 80, 24
 
+ON_THE_NETWORK = (
+    "use it from this machine alone, since a second one that writes can damage it, or let "
+    "SPOTIFY_ASSETS_DATA be a folder on a disk of this machine"
+)
+
 
 @click.command()
 @json_option
@@ -147,6 +152,9 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
         (printable(f"Other users of this machine can read {path}: chmod -R go= there"), "yellow")
         for path in found.open_to_others
     ]
+    if found.network_file_system:
+        where = f"The data folder is on a network drive ({found.network_file_system})"
+        findings.append((f"{where}: {ON_THE_NETWORK}", "yellow"))
     if found.last_drill and found.last_drill.fault:
         findings.append((f"Restore drill: {printable(found.last_drill.fault)}", "red"))
     needed = [-(-len(text) // SCREEN_COLUMNS) for text, _ in findings]

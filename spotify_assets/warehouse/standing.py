@@ -24,6 +24,13 @@ from spotify_assets.warehouse.warehouse import Warehouse
 
 DAEMON = "Dagster's daemon"
 
+# File systems of other machines, as the system calls them. SQLite's log wants the memory of one
+# machine (sqlite.org/wal.html), and not all of these show a lock to the other machine.
+NETWORK_FILE_SYSTEMS = {
+    *("9p", "afpfs", "ceph", "cifs", "davfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone"),
+    *("fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs", "webdav"),
+}
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -40,6 +47,7 @@ class Standing:
         inbox_stuck: what lies in the inbox and will not be imported as it is.
         on_data: what the checks say of all that is kept, by their names.
         open_to_others: folders and databases that other users of this machine can read.
+        network_file_system: what the data folder is on, None where that is a disk of this machine.
         last_backup_at: when the newest backup was made; of its archive only the size is read.
         plays_in_no_backup: plays that came after it. What is not modelled yet counts as a play a
             row, so it is at most so many.
@@ -59,6 +67,7 @@ class Standing:
     inbox_stuck: list[Stuck]
     on_data: dict[str, Verdict]
     open_to_others: list[str]
+    network_file_system: str | None
     last_backup_at: str | None
     plays_in_no_backup: int
     backups_are_elsewhere: bool
@@ -86,6 +95,7 @@ def standing(settings: Settings) -> Standing:
         inbox_stuck=stuck(settings),
         on_data=verdicts_on_data(settings),
         open_to_others=_open_to_others(settings),
+        network_file_system=_network_file_system(settings),
         last_backup_at=newest.made_at if newest else None,
         plays_in_no_backup=_plays_after(newest, warehouse),
         backups_are_elsewhere=_is_elsewhere(settings),
@@ -168,6 +178,17 @@ def _open_to_others(settings: Settings) -> list[str]:
     # Behind a folder that is closed nobody can read anything; the backups may lie elsewhere.
     places = [settings.data, settings.backups]
     return [str(each) for each in places if each.exists() and each.stat().st_mode & OTHERS]
+
+
+def _network_file_system(settings: Settings) -> str | None:
+    import psutil
+
+    data = settings.data.resolve()
+    around = [
+        each for each in psutil.disk_partitions(all=True) if data.is_relative_to(each.mountpoint)
+    ]
+    found = max(around, key=lambda each: len(each.mountpoint), default=None)
+    return found.fstype if found and found.fstype in NETWORK_FILE_SYSTEMS else None
 
 
 def _is_elsewhere(settings: Settings) -> bool:

@@ -4,11 +4,13 @@ import json
 import platform
 import subprocess
 import sys
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select, text
@@ -31,6 +33,8 @@ from spotify_assets.warehouse.tables import (
 )
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets_tests.unit.spotify.export.downloads import Home, a_row, pack, rows_of
+
+Mount = namedtuple("Mount", ("mountpoint", "fstype"))
 
 TIME = "2026-03-01T10:00:00.000Z"
 WELL = Health(
@@ -69,6 +73,7 @@ STANDING = Standing(
     inbox_stuck=[],
     on_data={},
     open_to_others=[],
+    network_file_system=None,
     last_backup_at=None,
     plays_in_no_backup=0,
     backups_are_elsewhere=False,
@@ -276,6 +281,24 @@ def test_what_is_stuck_in_the_inbox_is_shown_until_it_changes(
     assert as_json()["inbox_stuck"] == [
         {"name": "my_data.zip", "error": UNDECIDED, "failed_at": None}
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_told"), [("fuse.sshfs", True), ("nfs4", True), ("ext4", False)]
+)
+def test_a_data_folder_on_a_network_drive_is_told_of(
+    kind: str, is_told: bool, environment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.make_data_folder()
+    mounts = [
+        Mount("/", "ext4"),
+        Mount(str(environment.data.parent), kind),
+        Mount(str(environment.data.parent / "elsewhere"), "nfs"),
+    ]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
+    done = CliRunner().invoke(main, ["status"])
+    assert done.exit_code == 0, done.output
+    assert (f"on a network drive ({kind})" in done.output) == is_told
 
 
 def test_after_the_daemon_has_ended_nothing_comes_next(environment: Settings) -> None:

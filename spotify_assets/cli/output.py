@@ -1,6 +1,6 @@
 """What the screens of all commands share: tables, clean text, a sign that something takes its time.
 
-All text that came from Spotify passes `printable`: a title must not steer a terminal.
+Text that came from Spotify passes `printable`: a title must neither steer a terminal nor fill it.
 """
 
 import logging
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SPINNER_PER_SECOND = 12.5
+LONGEST_TEXT = 1_000  # characters; a name in a file can be a million
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -61,8 +62,11 @@ def is_a_person() -> bool:
 
 
 def printable(value: object) -> str:
-    """Text without control characters."""
-    return "".join(character if character.isprintable() else " " for character in str(value))
+    """Text without control characters, and not longer than a person reads."""
+    text = str(value)
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]}…"
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a person sees: nothing that matters is cut, and no title steers the terminal."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from spotify_assets.cli import main
 from spotify_assets.cli.accounts import show_accounts
 from spotify_assets.cli.plays import show_plays
 from spotify_assets.spotify.state import Account
+from spotify_assets_tests.unit.spotify.export.downloads import a_row
 
 TIME = "2026-03-01T10:00:00.000Z"
 
@@ -45,6 +49,21 @@ def test_a_title_is_shown_as_it_is_but_for_control_characters(
     shown = capsys.readouterr().out
     assert title.replace("\x1b", " ").replace("\n", " ") in shown
     assert "\x1b" not in shown
+
+
+def test_a_name_as_long_as_a_book_does_not_fill_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPOTIFY_ASSETS_DATA", str(tmp_path / "data"))
+    long = "x" * 100_000
+    rows = [a_row(0, **{long: 1}), a_row(1, ms_played=-1, master_metadata_track_name=long)]
+    path = tmp_path / "Streaming_History_Audio_2024_0.json"
+    path.write_text(json.dumps(rows))
+    for arguments in (["import", str(path), "--account", "mira", "--new"], ["quarantine"]):
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        assert "x" * 900 in done.output.replace("\n", "").replace(" ", "")
+        assert len(done.output) < 3_000
 
 
 def test_an_accounts_problem_is_shown_whole(

@@ -1,6 +1,6 @@
 # Each target is the set-up and one command. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-ui dev test lint bench soak lock screenshots docs
+.PHONY: help setup setup-dev demo demo-ui dev test test-next lint bench soak lock screenshots docs
 BIN := spotenv/bin
 
 help: ## list the targets
@@ -27,6 +27,10 @@ docs: setup ## dbt's pages on your models, in dbt_project/target/static_index.ht
 
 test: setup-dev ## lint, type-check and run every test
 	@scripts/test
+
+test-next: ## all that dbt does here, on the dbt that comes next
+	@scripts/setup next
+	@scripts/test-next
 
 lint: setup-dev ## lint and type-check
 	@scripts/lint

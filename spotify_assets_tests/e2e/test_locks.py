@@ -100,6 +100,7 @@ def test_a_refresh_waits_wherever_another_writes_and_then_succeeds(
 
     with contextlib.ExitStack() as others, caplog.at_level(logging.INFO, "spotify_assets.sandbox"):
         ours = others.enter_context(writer_of_ours(settings.locks))
+        psutil.Process(ours).suspend()  # as by Ctrl-Z: it holds its lock and does nothing
         with foreign_writer(settings.state_path):
             refreshing = user.start("refresh")
             # Spotify has answered, and the answer cannot be landed.
@@ -114,6 +115,7 @@ def test_a_refresh_waits_wherever_another_writes_and_then_succeeds(
         assert rows(settings.state_path, "landed_pages") == 1
 
         with foreign_writer(settings.warehouse_path):
+            psutil.Process(ours).resume()
             others.close()
             # It is the one writer now, and cannot write.
             wait_for(lambda: holds_the_lock(user, refreshing))

@@ -125,6 +125,27 @@ def test_a_failed_run_of_the_command_line_is_told_of_once_with_its_reason_and_th
     assert len(alerts_in(told)) == 1
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "$(touch {}) `touch {}`; touch {}",
+        "--output={}",
+        "\ud800 of no text",
+        "\u202eA\r\nTo: all\x85",
+    ],
+)
+def test_a_hostile_reason_is_one_argument_of_one_line(
+    reason: str, daemon: Daemon, told: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    daemon.fail(ValueError(reason.format(*[made] * reason.count("{}"))))
+    message = daemon.tick()
+    assert message is not None
+    assert message.isprintable()
+    assert alerts_in(told)[0][:2] == [[message], message]
+    assert not made.exists()
+
+
 def test_each_failed_run_has_a_tick_of_its_own(daemon: Daemon, told: Path) -> None:
     for name in ("one", "two", "three"):
         daemon.fail(ValueError("no"), name)

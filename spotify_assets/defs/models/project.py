@@ -101,7 +101,8 @@ def _parse(target: Path) -> None:
 
 def _explained(said: str) -> str:
     """What dbt said of a file that it cannot read, and what to do about it."""
-    words = re.sub(r"^\d\d:\d\d:\d\d +(Encountered an error:\n)?", "", said, flags=re.MULTILINE)
+    begin_of_line = r"^\d\d:\d\d:\d\d +((\[ERROR\]: )?Encountered an error:\n)?"
+    words = re.sub(begin_of_line, "", said, flags=re.MULTILINE)
     lines = words.strip().splitlines()
     if len(lines) > LINES_OF_DBT:
         lines = [*lines[:LINES_OF_DBT], "  … All of it: spotify-assets-dbt parse"]

@@ -5,8 +5,8 @@ browser shows: a page can send it requests, and can give its own name the addres
 tells such requests apart is in their headers, which no script can set (Fetch Metadata, RFC 6454).
 """
 
-from collections.abc import Collection, Iterable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 HTTP_PORT = 80  # which browsers leave out
@@ -45,6 +45,58 @@ def refusal(method: str, headers: Headers, hosts: Collection[str]) -> str | None
     if origin is not None and _authority(origin) != host:
         return "A page of another origin sent this request."
     return None
+
+
+class OwnRequestsOnly:
+    """ASGI middleware: what another origin's page sends is refused, and does not reach the app.
+
+    Args:
+        app: what answers all other requests.
+        hosts: as `hosts_of` gives them.
+        further: why the app does not get a request that is allowed otherwise, or None.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        hosts: Collection[str],
+        further: Callable[[Any, str, Headers], str | None] = lambda *_: None,
+    ) -> None:
+        self.app, self.hosts, self.further = app, hosts, further
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer, or pass the request on."""
+        from starlette.datastructures import Headers as RequestHeaders
+        from starlette.responses import PlainTextResponse
+        from starlette.websockets import WebSocketClose
+
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers, method = RequestHeaders(scope=scope), scope.get("method", "GET")
+        problem = refusal(method, headers, self.hosts) or self.further(scope, method, headers)
+        if problem is None:
+            await self.app(scope, receive, _without_frames(send))
+        elif scope["type"] == "websocket":
+            await WebSocketClose(reason=problem)(scope, receive, send)
+        else:
+            await PlainTextResponse(f"{problem}\n", 403)(scope, receive, send)
+
+
+def _without_frames(send: Any) -> Any:
+    """Forbid pages of other origins to show ours in a frame, so that nobody's clicks are stolen.
+
+    `refusal` does not see every such request: browsers send Sec-Fetch-Site only over https and to
+    this machine.
+    """
+
+    async def send_with_header(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", []), (b"x-frame-options", b"SAMEORIGIN")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_with_header
 
 
 def _is_navigation(method: str, headers: Headers) -> bool:

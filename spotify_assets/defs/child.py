@@ -10,10 +10,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection
 from typing import Any
 
-from spotify_assets.same_origin import Headers, hosts_of, refusal
+from spotify_assets.same_origin import Headers, OwnRequestsOnly, hosts_of
 from spotify_assets.settings import Settings
 
 THIS = "spotify_assets.defs.child"
@@ -29,52 +28,12 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", THIS, str(os.getpid()), module, *arguments]
 
 
-class OwnRequestsOnly:
-    """ASGI middleware: what another origin's page sends is refused, and does not reach Dagster.
+def not_in_json(scope: Any, method: str, headers: Headers) -> str | None:
+    """Why Dagster does not get a request that is allowed otherwise, or None.
 
     Dagster takes a query or a mutation from the address of a GET, from a form and from plain text,
     which any page may send anywhere. Its own pages send JSON.
     """
-
-    def __init__(self, app: Any, hosts: Collection[str]) -> None:
-        self.app, self.hosts = app, hosts
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer, or pass the request on."""
-        from starlette.datastructures import Headers as RequestHeaders
-        from starlette.responses import PlainTextResponse
-        from starlette.websockets import WebSocketClose
-
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        headers, method = RequestHeaders(scope=scope), scope.get("method", "GET")
-        problem = refusal(method, headers, self.hosts) or _not_in_json(scope, method, headers)
-        if problem is None:
-            await self.app(scope, receive, _without_frames(send))
-        elif scope["type"] == "websocket":
-            await WebSocketClose(reason=problem)(scope, receive, send)
-        else:
-            await PlainTextResponse(f"{problem}\n", 403)(scope, receive, send)
-
-
-def _without_frames(send: Any) -> Any:
-    """Forbid pages of other origins to show ours in a frame, so that nobody's clicks are stolen.
-
-    `refusal` does not see every such request: browsers send Sec-Fetch-Site only over https and to
-    this machine.
-    """
-
-    async def send_with_header(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            headers = [*message.get("headers", []), (b"x-frame-options", b"SAMEORIGIN")]
-            message = {**message, "headers": headers}
-        await send(message)
-
-    return send_with_header
-
-
-def _not_in_json(scope: Any, method: str, headers: Headers) -> str | None:
     if scope["type"] == "http" and method in READS:
         if scope["path"].rstrip("/").endswith("/graphql") and scope["query_string"]:
             return "Send a query by POST, as JSON."
@@ -128,7 +87,7 @@ def _guard() -> None:
 
     def make_guarded(*arguments: Any, **options: Any) -> Any:
         app = make_app(*arguments, **options)
-        app.add_middleware(OwnRequestsOnly, hosts=hosts)
+        app.add_middleware(OwnRequestsOnly, hosts=hosts, further=not_in_json)
         return app
 
     vars(cli)[name] = make_guarded

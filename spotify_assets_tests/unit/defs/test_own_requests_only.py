@@ -10,8 +10,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from spotify_assets.defs.child import OwnRequestsOnly
-from spotify_assets.same_origin import hosts_of
+from spotify_assets.defs.child import not_in_json
+from spotify_assets.same_origin import OwnRequestsOnly, hosts_of
 
 URL = "http://127.0.0.1:3000"
 PAUSE = "mutation { setAutoMaterializePaused(paused: true) }"
@@ -32,7 +32,7 @@ def client() -> TestClient:
         WebSocketRoute("/graphql", talk),
     ]
     app = Starlette(routes=routes)
-    app.add_middleware(OwnRequestsOnly, hosts=hosts_of(3000))
+    app.add_middleware(OwnRequestsOnly, hosts=hosts_of(3000), further=not_in_json)
     return TestClient(app, base_url=URL)
 
 

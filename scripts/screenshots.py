@@ -1,6 +1,7 @@
 """The pictures in docs/images, from the demo's world in a real browser: `make screenshots`.
 
-Needs Chromium on the PATH (Debian: the package chromium).
+Needs Chromium on the PATH (Debian: the package chromium), and fonts for the made-up names in all
+scripts (fonts-noto-core, fonts-noto-cjk, fonts-noto-color-emoji).
 """
 
 import shutil
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
+
+from spotify_assets.defs.serving import dashboard_port
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PORT = 3911
@@ -48,6 +51,9 @@ def main() -> None:
         page.get_by_text("recently_played_sensor").first.wait_for()
         page.wait_for_timeout(2000)
         page.screenshot(path=IMAGES / "automation.png")
+        page.set_viewport_size({"width": 1440, "height": 1400})
+        page.goto(f"http://127.0.0.1:{dashboard_port(PORT)}/?account=mira")
+        page.screenshot(path=IMAGES / "dashboard.png")
 
 
 @contextmanager

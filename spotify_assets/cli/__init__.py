@@ -17,6 +17,7 @@ import click
 from spotify_assets.cli import (
     accounts,
     backups,
+    dashboard,
     imports,
     plays,
     quarantine,
@@ -99,6 +100,7 @@ def main() -> None:
       spotify-assets login       connect a Spotify account
       spotify-assets refresh     collect, check, keep and model the newest plays
       spotify-assets view        show them
+      spotify-assets dashboard   look at them in the browser
       spotify-assets dev         open the Dagster UI: lineage, schedules, checks
     """
 
@@ -113,6 +115,7 @@ for command in (
     quarantine.quarantine,
     plays.view,
     plays.trace,
+    dashboard.dashboard,
     status.status,
     backups.backup,
     backups.restore,

@@ -161,6 +161,8 @@ def demo(ui: bool, port: int) -> None:
                 serve(settings, port, click.echo)
         else:
             click.echo(
+                "See it as pages: "
+                "SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets dashboard\n"
                 "Lineage, runs and checks, with plays arriving: make demo-ui\n"
                 "Your own account: README.md, or: spotify-assets login"
             )
@@ -199,7 +201,7 @@ def _import_once(world: "World") -> None:
     help="Where to listen; any other needs SPOTIFY_ASSETS_HOSTS.",
 )
 def dev(port: int, host: str) -> None:
-    """Open the Dagster UI with schedules and sensors on your own data.
+    """Open the Dagster UI with schedules and sensors on your own data, and the dashboard.
 
     \b
     In a container whose port 3000 is published:

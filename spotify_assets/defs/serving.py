@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from spotify_assets import timetable
 from spotify_assets.defs import child
@@ -18,6 +19,7 @@ from spotify_assets.settings import CHECKOUT, LOOPBACK_HOSTS, Settings, Settings
 QUIET = {"PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
 
 STOP_AGAIN_SECONDS = 3
+PORTS_APART, LAST_PORT = 30, 65_535
 LOCAL = (*LOOPBACK_HOSTS, "localhost")
 
 
@@ -43,13 +45,18 @@ def check_host(settings: Settings, host: str) -> None:
         )
 
 
+def dashboard_port(port: int) -> int:
+    """Where the dashboard is while the UI is at a port: 3030 beside 3000."""
+    return port + PORTS_APART if port + PORTS_APART <= LAST_PORT else port - PORTS_APART
+
+
 def serve(
     settings: Settings,
     port: int,
     tell: Callable[[str], object],
     host: str = LOOPBACK_HOSTS[0],
 ) -> None:
-    """Run `dagster dev` until Ctrl-C.
+    """Run `dagster dev`, and the dashboard beside it, until Ctrl-C.
 
     Not in the checkout: it lets the `.env` of its working directory override the environment, and
     our settings are complete already.
@@ -75,11 +82,14 @@ def serve(
     tell(f"The Dagster UI: http://{shown}  (Ctrl-C ends it)")
     # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    served = subprocess.Popen(
-        [*command, "--host", host, "--port", str(port)],
-        cwd=settings.dagster_storage,
-        env={**os.environ, **settings.environment(), **QUIET},
-    )
+    where: Any = {
+        "cwd": settings.dagster_storage,
+        "env": {**os.environ, **settings.environment(), **QUIET},
+    }
+    # For this machine alone, wherever the UI listens.
+    beside = ("dashboard", "--port", str(dashboard_port(port)))
+    dashboard = subprocess.Popen(child.command("spotify_assets.cli", *beside), **where)
+    served = subprocess.Popen([*command, "--host", host, "--port", str(port)], **where)
 
     def stop(*_: object) -> None:
         # Again and again, since dagster loses a TERM that comes while it starts its services.
@@ -94,5 +104,8 @@ def serve(
         code = served.wait()
     except KeyboardInterrupt:
         code = -abs(served.wait())
+    finally:
+        dashboard.terminate()
+        dashboard.wait()
     if code > 0:
         raise OSError(f"dagster dev ended with code {code}; its output says why.")

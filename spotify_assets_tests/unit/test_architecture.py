@@ -33,11 +33,12 @@ MAY_IMPORT = {
     "spotify": GROUND,
     "contracts": GROUND | {"spotify"},
     "warehouse": GROUND | {"spotify", "contracts"},
+    "outputs": GROUND,
     "sandbox": {"times", "same_origin"},
     "defs": GROUND | {"spotify", "contracts", "warehouse"},
     "definitions": GROUND | {"defs"},
     "demo": GROUND | {"spotify", "sandbox"},
-    "cli": GROUND | {"spotify", "warehouse", "sandbox", "defs", "definitions", "demo"},
+    "cli": GROUND | {"spotify", "warehouse", "outputs", "sandbox", "defs", "definitions", "demo"},
 }
 MAY_IMPORT_DAGSTER = {"defs", "definitions", "cli"}
 

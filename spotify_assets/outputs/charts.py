@@ -1,0 +1,252 @@
+"""Charts as SVG, each a function of rows. Colours are those of the page, by class.
+
+Each text in a chart has its size in the chart's own units, so a chart is made for a width: one for
+a wide window and one for a phone.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from spotify_assets.outputs import figures
+from spotify_assets.outputs.marts import Day
+
+WIDE, NARROW = 760, 350  # of a chart in a wide window, and on a phone
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+HOURS = 24
+MS_PER_HOUR = 3_600_000
+AVERAGED_BARS = 7
+MOST_BARS = 62
+DAYS_PER_WEEK = 7
+
+
+class Bar(NamedTuple):
+    """One bar: measured and estimated ms, and whether plays may be missing in it."""
+
+    label: str
+    ms: int
+    ms_estimated: int
+    is_at_least: bool
+    axis: str
+
+
+def bars_of(days: Sequence[Day], today: date) -> tuple[str, list[Bar]]:
+    """Days as bars, by week or month where they are many; what one bar stands for comes first."""
+    if len(days) <= MOST_BARS:
+        unit, begins = "day", [each.date for each in days]
+    elif len(days) <= MOST_BARS * DAYS_PER_WEEK:
+        unit, begins = "week", [each.date - timedelta(days=each.date.weekday()) for each in days]
+    elif len(days) <= MOST_BARS * 31:
+        unit, begins = "month", [each.date.replace(day=1) for each in days]
+    else:
+        unit, begins = "year", [each.date.replace(month=1, day=1) for each in days]
+    grouped: dict[date, list[Day]] = {}
+    for begin, each in zip(begins, days, strict=True):
+        grouped.setdefault(begin, []).append(each)
+    return unit, [
+        Bar(
+            _called(unit, begin, today),
+            sum(each.ms_played for each in part),
+            sum(each.ms_played_estimated for each in part),
+            any(each.is_at_least for each in part),
+            str(begin.year) if unit == "year" else figures.day(begin, today),
+        )
+        for begin, part in grouped.items()
+    ]
+
+
+def _called(unit: str, begin: date, today: date) -> str:
+    if unit == "year":
+        return str(begin.year)
+    if unit == "month":
+        return figures.month(begin)
+    begins = f"{begin:%A}, " if unit == "day" else "week of "
+    return f"{begins}{figures.day(begin, today)}"
+
+
+def bars(rows: Sequence[Bar], title: str, width: int, height: int) -> Markup:
+    """Bars of hours: measured and estimated as two steps of one colour, hatched where doubtful."""
+    left, bottom, top = 0, 22, 8
+    right = 38
+    wide, high = width - left - right, height - bottom - top
+    most = max([row.ms for row in rows], default=0)
+    step = _step(most)
+    scale = high / (max(most, 1) * 1.04)
+    each = wide / max(len(rows), 1)
+    gap = min(3.0, each * 0.2)
+    parts = []
+    for lines in range(step, most + 1, step) if step else ():
+        y = top + high - lines * scale
+        parts.append(f'<line class="grid" x1="0" x2="{wide}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{wide + 6}" y="{y + 4:.1f}">{_hours(lines)}</text>')
+    for place, row in enumerate(rows):
+        x, full = left + place * each + gap / 2, row.ms * scale
+        measured = (row.ms - row.ms_estimated) * scale
+        said = f"{row.label}: {figures.duration(row.ms)}"
+        if row.ms_estimated:
+            said += f", {figures.percent(row.ms_estimated, row.ms)} of it estimated"
+        if row.is_at_least:
+            said += ", at least: plays may be missing"
+        bar = each - gap
+        parts.append(f"<g><title>{escape(said)}</title>")
+        parts.append(_rect("over", x, top, bar, high))
+        if row.is_at_least:
+            parts.append(_rect("doubt", x, top, bar, high))
+        if row.ms_estimated:
+            parts.append(_rect("est", x, top + high - full, bar, full - measured))
+        parts.append(_rect("meas", x, top + high - measured, bar, measured))
+        parts.append("</g>")
+    if len(rows) >= 2 * AVERAGED_BARS:
+        points = [
+            f"{left + (place + 0.5) * each:.1f},{top + high - ms * scale:.1f}"
+            for place, ms in enumerate(_averages(rows))
+        ]
+        parts.append(f'<polyline class="avg" points="{" ".join(points)}"/>')
+    labels = _labelled(len(rows), 3 if width <= NARROW else 5)
+    for place in labels:
+        anchor = "start" if place == 0 else "end" if place == len(rows) - 1 else "middle"
+        x = left + (place + {"start": 0, "end": 1, "middle": 0.5}[anchor]) * each
+        parts.append(
+            f'<text x="{x:.1f}" y="{height - 5}" text-anchor="{anchor}">'
+            f"{escape(rows[place].axis)}</text>"
+        )
+    return _svg(width, height, title, parts)
+
+
+def calendar(days: Sequence[Day], first: date, last: date, title: str, cell: int = 13) -> Markup:
+    """A square for each day, a column for each week, darker for more time."""
+    found = {each.date: each for each in days}
+    begin = first - timedelta(days=first.weekday())
+    most = _high([each.ms_played for each in days])
+    left, top = 30, 18
+    weeks = (last - begin).days // DAYS_PER_WEEK + 1
+    parts = [
+        f'<text x="0" y="{top + place * cell + cell - 3}">{WEEKDAYS[place]}</text>'
+        for place in (0, 2, 4, 6)
+    ]
+    named = None
+    for week in range(weeks):
+        for weekday in range(DAYS_PER_WEEK):
+            date_ = begin + timedelta(days=week * DAYS_PER_WEEK + weekday)
+            if not first <= date_ <= last:
+                continue
+            x, y = left + week * cell, top + weekday * cell
+            if date_.day <= DAYS_PER_WEEK and named != date_.month:
+                named = date_.month
+                parts.append(f'<text x="{x}" y="{top - 6}">{date_:%b}</text>')
+            day = found.get(date_)
+            share = min(1.0, (day.ms_played if day else 0) / most)
+            said = f"{date_:%A}, {figures.day(date_)}: "
+            said += figures.duration(day.ms_played) if day and day.ms_played else "nothing"
+            mark = ""
+            if day and day.is_at_least:
+                said += ", at least: plays may be missing"
+                mark = _rect("doubt", x, y, cell - 2, cell - 2, 3)
+            parts.append(
+                f"<g><title>{escape(said)}</title>{_heat(x, y, cell - 2, share)}{mark}</g>"
+            )
+    return _svg(left + weeks * cell, top + DAYS_PER_WEEK * cell, title, parts)
+
+
+def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Markup:
+    """The hours of the week: a row for each day, a square for each hour, darker for more plays."""
+    left, top, bottom = 34, 2, 18
+    cell = (width - left) / HOURS
+    high = max(14.0, cell * 0.8)
+    most = max(counts.values(), default=0) or 1
+    parts = []
+    for weekday in range(1, DAYS_PER_WEEK + 1):
+        y = top + (weekday - 1) * high
+        if weekday % 2:
+            label = WEEKDAYS[weekday - 1]
+            parts.append(f'<text x="0" y="{y + high / 2 + 3:.1f}">{label}</text>')
+        for hour in range(HOURS):
+            plays = counts.get((weekday, hour), 0)
+            said = f"{WEEKDAYS[weekday - 1]} {hour}:00: {figures.number(plays)} plays"
+            square = _heat(left + hour * cell, y, cell - 2, plays / most, high - 2)
+            parts.append(f"<g><title>{said}</title>{square}</g>")
+    base = top + DAYS_PER_WEEK * high
+    parts += [
+        f'<text x="{left + hour * cell:.1f}" y="{base + 13:.1f}">{hour}</text>'
+        for hour in range(0, HOURS, 6)
+    ]
+    return _svg(width, round(base + bottom), title, parts)
+
+
+def columns(rows: Sequence[tuple[str, int]], title: str, width: int, height: int) -> Markup:
+    """Plain bars of counts, each with its label in its title; the ends are on the axis."""
+    bottom, top = 20, 6
+    high = height - bottom - top
+    most = max([count for _, count in rows], default=0) or 1
+    each = width / max(len(rows), 1)
+    gap = min(3.0, each * 0.2)
+    parts = []
+    for place, (label, count) in enumerate(rows):
+        tall = high * count / most
+        x = place * each + gap / 2
+        said = escape(f"{label}: {figures.number(count)} plays")
+        parts.append(
+            f"<g><title>{said}</title>{_rect('over', x, top, each - gap, high)}"
+            f"{_rect('meas', x, top + high - tall, each - gap, tall)}</g>"
+        )
+    if rows:
+        parts.append(f'<text x="0" y="{height - 5}">{escape(rows[0][0])}</text>')
+    if len(rows) > 1:
+        parts.append(
+            f'<text x="{width}" y="{height - 5}" text-anchor="end">{escape(rows[-1][0])}</text>'
+        )
+    return _svg(width, height, title, parts)
+
+
+def _averages(rows: Sequence[Bar]) -> list[float]:
+    """The mean of each bar and the six before it, or of as many as there are."""
+    parts = (rows[max(0, end - AVERAGED_BARS) : end] for end in range(1, len(rows) + 1))
+    return [sum(row.ms for row in part) / len(part) for part in parts]
+
+
+def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> Markup:
+    return Markup(  # noqa: S704 # each text in the parts is escaped
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _rect(kind: str, x: float, y: float, width: float, height: float, round_by: int = 2) -> str:
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.5):.1f}" '
+        f'height="{max(height, 0):.1f}" rx="{round_by}"/>'
+    )
+
+
+def _heat(x: float, y: float, width: float, share: float, height: float | None = None) -> str:
+    step = 0 if share <= 0 else 1 + min(3, int(share * 4))
+    high = width if height is None else height
+    return _rect(f"heat h{step}", x, y, width, high, 3)
+
+
+def _high(values: Sequence[int]) -> int:
+    """What counts as much: nine of ten days are below, so that one long day does not pale all."""
+    above_zero = sorted(value for value in values if value)
+    return above_zero[len(above_zero) * 9 // 10] if above_zero else 1
+
+
+def _step(most: int) -> int:
+    """The distance of the lines behind bars: two to four of them, in round hours or minutes."""
+    minute = MS_PER_HOUR // 60
+    hours = (1, 2, 4, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000)
+    steps = [minutes * minute for minutes in (1, 5, 15, 30)]
+    steps += [each * MS_PER_HOUR for each in hours]
+    return next((step for step in steps if most <= 4 * step), steps[-1]) if most else 0
+
+
+def _hours(ms: int) -> str:
+    return f"{ms // MS_PER_HOUR:,} h" if ms >= MS_PER_HOUR else f"{ms * 60 // MS_PER_HOUR} m"
+
+
+def _labelled(count: int, most: int) -> list[int]:
+    if count <= 1:
+        return list(range(count))
+    steps = min(most, count) - 1
+    return [round(place * (count - 1) / steps) for place in range(steps + 1)]

@@ -1,0 +1,150 @@
+"""The web app: which address shows which page, and what each answer says about itself.
+
+It needs no script: a page is a form and links, and its address holds all of its state.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, cast
+from zlib import crc32
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from spotify_assets.outputs import figures
+from spotify_assets.outputs.dashboard import pages
+from spotify_assets.outputs.dashboard.choice import Choice
+from spotify_assets.outputs.marts import Marts
+from spotify_assets.same_origin import OwnRequestsOnly
+from spotify_assets.settings import Settings
+
+HUES = 10
+STATIC = Path(__file__).parent / "static"
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "private, no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+PAGES: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "overview": pages.overview,
+    "top": pages.top,
+    "when": pages.when,
+    "trust": pages.trust,
+}
+
+
+def app(settings: Settings, hosts: Collection[str]) -> Starlette:
+    """The app on somebody's data.
+
+    Args:
+        settings: where the data are, and on which clock the newest plays are told.
+        hosts: the names under which it answers, as `same_origin.hosts_of` gives them.
+    """
+    marts = Marts(settings.warehouse_path)
+    templates = _templates()
+
+    def show(template: str, status: int = 200, **values: Any) -> Response:
+        text = templates.get_template(template).render(**values)
+        return HTMLResponse(text, status, HEADERS)
+
+    def page(request: Request) -> Response:
+        name = request.path_params.get("page", "overview")
+        build = PAGES.get(name)
+        if build is None:
+            raise HTTPException(404)
+        return answer(request, name, build)
+
+    def thing(request: Request) -> Response:
+        kind = request.path_params["kind"]
+        return answer(request, "thing", lambda look, choice: pages.thing(look, choice, kind))
+
+    def answer(request: Request, name: str, build: Callable[..., dict[str, Any]]) -> Response:
+        query = request.query_params
+        if query.get("from") or query.get("to"):
+            return RedirectResponse(_with_dates(request), 303, HEADERS)
+        with marts.look() as look:
+            accounts = look.accounts() if look else []
+            if look is None or not accounts:
+                return show("empty.html", page=name, choice=None)
+            try:
+                choice = Choice.of(query, accounts, settings)
+            except ValueError as error:
+                raise HTTPException(400, str(error)) from None
+            return show(f"{name}.html", page=name, choice=choice, **build(look, choice))
+
+    def wrong(_: Request, error: HTTPException) -> Response:
+        return show("wrong.html", error.status_code, page="", choice=None, detail=error.detail)
+
+    return Starlette(
+        routes=[
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/", page),
+            Route("/{kind:str}/one", thing),
+            Route("/{page:str}", page),
+        ],
+        middleware=[Middleware(OwnRequestsOnly, hosts=hosts)],
+        exception_handlers={HTTPException: cast(Any, wrong)},
+    )
+
+
+def _with_dates(request: Request) -> str:
+    """The same address with the two dates of the form as one period."""
+    first, last = (request.query_params.get(name) or "" for name in ("from", "to"))
+    kept = {k: v for k, v in request.query_params.items() if k not in ("from", "to", "period")}
+    return str(
+        request.url.replace(scheme="", netloc="").replace_query_params(
+            **kept, period=f"{first or last}..{last or first}"
+        )
+    )
+
+
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader(__package__ or "", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(
+        number=figures.number,
+        duration=figures.duration,
+        percent=figures.percent,
+        day=figures.day,
+        month=figures.month,
+        hue=_hue,
+        initials=_initials,
+        units=_units,
+    )
+    return templates
+
+
+def _hue(key: str) -> str:
+    """The class of a tile's colour, the same for a key each time."""
+    return f"a{crc32(key.encode('utf-8', 'replace')) % HUES}"
+
+
+def _initials(name: str | None) -> str:
+    words = [word for word in (name or "").split() if word[0].isalnum()]
+    return "".join(word[0] for word in words[:2]).upper() or "–"  # noqa: RUF001 # a dash
+
+
+def _units(text: str) -> Markup:
+    """A duration with its units smaller than its numbers."""
+    words = text.split(" ")
+    return Markup(" ").join(
+        escape(word) if word[0].isdecimal() else Markup("<i>{}</i>").format(word) for word in words
+    )

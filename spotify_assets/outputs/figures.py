@@ -1,0 +1,67 @@
+"""How numbers, times and dates are written, in one place for pages and pictures."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from spotify_assets import times
+
+MS_PER_MINUTE = 60_000
+MINUTES_PER_HOUR = 60
+HOURS_IN_FULL = 100  # from here on the minutes say nothing
+
+
+def number(value: int) -> str:
+    """As in 1,284."""
+    return f"{value:,}"
+
+
+def duration(ms: int) -> str:
+    """As in 86 h 12 m; whole minutes, rounded down."""
+    hours, minutes = divmod(ms // MS_PER_MINUTE, MINUTES_PER_HOUR)
+    if hours >= HOURS_IN_FULL:
+        return f"{hours:,} h"
+    return f"{hours} h {minutes} m" if hours else f"{minutes} m"
+
+
+def percent(part: int, whole: int) -> str:
+    """As in 9 %; "under 1 %" where it is more than nothing."""
+    share = 100 * part // whole if whole else 0
+    return "under 1 %" if part and not share else f"{share} %"
+
+
+def change(now: int, before: int) -> str:
+    """As in +12 %; in words where a percentage says nothing."""
+    if not before:
+        return "none before" if now else "none, as before"
+    share = round(100 * (now - before) / before)
+    if not share:
+        return "about as many as"
+    return f"{'+' if share > 0 else '−'}{abs(share):,} %"  # noqa: RUF001 # a minus sign
+
+
+def day(value: date, today: date | None = None) -> str:
+    """As in 2 Nov 2026; without the year where it is today's."""
+    short = f"{value.day} {value:%b}"
+    return short if today is not None and value.year == today.year else f"{short} {value.year}"
+
+
+def month(value: date) -> str:
+    """As in November 2026."""
+    return f"{value:%B} {value.year}"
+
+
+def ago(text: str, now: datetime, clock: ZoneInfo) -> str:
+    """When UTC text was: as in 4 min, 3 h, yesterday 23:10, 2 Nov."""
+    then = times.from_text(text)
+    minutes = int((now - then).total_seconds()) // 60
+    if minutes < 1:
+        return "now"
+    if minutes < MINUTES_PER_HOUR:
+        return f"{minutes} min"
+    local_then, local_now = (moment.astimezone(clock) for moment in (then, now))
+    days = (local_now.date() - local_then.date()).days
+    if days == 0:
+        return f"{minutes // MINUTES_PER_HOUR} h"
+    if days == 1:
+        return f"yesterday {local_then:%H:%M}"
+    return day(local_then.date(), local_now.date())

@@ -1,0 +1,477 @@
+"""The questions that pages and pictures ask of the marts. Read only; the one module that does so.
+
+What a figure means stands in the description of its model. A question is about accounts, and about
+local dates from a first to a last one, both in it, written YYYY-MM-DD.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, text
+from sqlalchemy.engine import Connection
+
+from spotify_assets import database
+
+
+class Kind(StrEnum):
+    """What is ranked."""
+
+    ARTISTS = "artists"
+    TRACKS = "tracks"
+    ALBUMS = "albums"
+    PODCASTS = "podcasts"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a kind's key, name and second line stand in `dim_tracks`, and of what it is."""
+
+    key: str
+    name: str
+    subtitle: str
+    content_type: str = "track"
+
+
+COLUMNS = {
+    Kind.ARTISTS: Columns("artist_key", "artist_name", "null"),
+    Kind.TRACKS: Columns("track_key", "track_name", "artist_name"),
+    Kind.ALBUMS: Columns("album_key", "album_name", "album_artist_name"),
+    Kind.PODCASTS: Columns("artist_key", "artist_name", "null", "episode"),
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A listener, with the local dates of the first and the last play."""
+
+    account_id: str
+    name: str
+    first_date: date
+    last_date: date
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums of a period. Times are ms; `ms_played_estimated` is a part of `ms_played`.
+
+    Attributes:
+        days_at_least: days on which a gap is open, so that the true figures can be higher.
+    """
+
+    plays: int
+    ms_played: int
+    ms_played_estimated: int
+    artists: int
+    tracks: int
+    days_at_least: int
+
+
+@dataclass(frozen=True)
+class Day:
+    """One local date, or the first one of several that are shown as one."""
+
+    date: date
+    plays: int
+    ms_played: int
+    ms_played_estimated: int
+    is_at_least: bool
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One line of a ranking.
+
+    Attributes:
+        rank_before: its rank in the period before; None where it was not played then.
+        is_new: it was never played before this period.
+    """
+
+    rank: int
+    key: str
+    name: str | None
+    subtitle: str | None
+    plays: int
+    ms_played: int
+    rank_before: int | None
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Play:
+    """A play as a list shows it; `ended_at` is UTC text."""
+
+    play_id: str
+    account_id: str
+    ended_at: str
+    local_date: date
+    track_key: str
+    track_name: str | None
+    artist_key: str
+    artist_name: str | None
+    album_name: str | None
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Streak:
+    """Days in a row with a play."""
+
+    first: date
+    last: date
+    days: int
+    may_be_longer: bool
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An artist, track, album or podcast by itself, over all time."""
+
+    key: str
+    name: str | None
+    subtitle: str | None
+    subtitle_key: str | None
+    uri: str | None
+    plays: int
+    ms_played: int
+    ms_played_estimated: int
+    tracks: int
+    first_played_at: str | None
+    last_played_at: str | None
+
+
+class Marts:
+    """The marts of a warehouse."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self._path = warehouse
+
+    @contextmanager
+    def look(self) -> Iterator["Look | None"]:
+        """One look, which sees one state; None where no model is built yet."""
+        with database.reading(self._path) as connection:
+            is_built = connection is not None and bool(
+                connection.execute(
+                    text(
+                        "select 1 from sqlite_master where type = 'view' and name = :name"
+                    ).bindparams(name="mart_listening_by_day")
+                ).first()
+            )
+            yield Look(connection) if connection is not None and is_built else None
+
+
+class Look:
+    """What the marts say at one moment."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _rows(self, query: str, **values: Any) -> Sequence[Any]:
+        lists: list[BindParameter[Any]] = [
+            bindparam(name, expanding=True)
+            for name, value in values.items()
+            if isinstance(value, list | tuple)
+        ]
+        given = {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in values.items()
+        }
+        return self._connection.execute(text(query).bindparams(*lists), given).all()
+
+    def accounts(self) -> list[Account]:
+        """All listeners with a play or a gap, by the names that they are shown under."""
+        query = """
+            select account_id, display_name, first_date, last_date
+            from dim_accounts order by display_name, account_id
+        """
+        return [Account(row[0], row[1], _date(row[2]), _date(row[3])) for row in self._rows(query)]
+
+    def totals(self, accounts: Sequence[str], first: date, last: date) -> Totals:
+        """Sums of counted plays, and how many different artists and tracks they are of."""
+        query = """
+            select
+                coalesce(sum(days.plays), 0),
+                coalesce(sum(days.ms_played), 0),
+                coalesce(sum(days.ms_played_estimated), 0),
+                count(distinct case
+                    when days.content_type = 'track' and tracks.artist_key <> 'unknown'
+                        then tracks.artist_key
+                end),
+                count(distinct case
+                    when days.content_type = 'track' and days.track_key <> 'unknown'
+                        then days.track_key
+                end)
+            from fct_track_days as days
+            inner join dim_tracks as tracks on tracks.track_key = days.track_key
+            where days.account_id in :accounts and days.local_date between :first and :last
+        """
+        gaps = """
+            select count(distinct local_date) from mart_coverage
+            where account_id in :accounts and local_date between :first and :last and open_gaps > 0
+        """
+        found = {"accounts": list(accounts), "first": first, "last": last}
+        sums, at_least = self._rows(query, **found)[0], self._rows(gaps, **found)[0]
+        return Totals(*sums, *at_least)
+
+    def days(self, accounts: Sequence[str], first: date, last: date) -> list[Day]:
+        """Each local date from the accounts' first to their last, ascending."""
+        query = """
+            select
+                local_date, sum(plays), sum(ms_played), sum(ms_played_estimated), max(is_at_least)
+            from mart_listening_by_day
+            where account_id in :accounts and local_date between :first and :last
+            group by local_date order by local_date
+        """
+        found = self._rows(query, accounts=list(accounts), first=first, last=last)
+        return [Day(_date(row[0]), row[1], row[2], row[3], bool(row[4])) for row in found]
+
+    def new_artists(self, accounts: Sequence[str], first: date, last: date) -> int:
+        """How many artists none of the accounts had played before."""
+        query = """
+            select count(*) from (
+                select min(first_played_on) as first_played_on
+                from mart_discoveries
+                where account_id in :accounts and is_new_artist = 1
+                group by artist_key
+            ) as discoveries
+            where first_played_on between :first and :last
+        """
+        return int(self._rows(query, accounts=list(accounts), first=first, last=last)[0][0])
+
+    def top(
+        self,
+        kind: Kind,
+        accounts: Sequence[str],
+        first: date,
+        last: date,
+        *,
+        before: tuple[date, date] | None = None,
+        by_time: bool = False,
+        limit: int = 10,
+    ) -> list[Ranked]:
+        """The most played of a period; ties as in the marts: by the other measure, then by key."""
+        columns = COLUMNS[kind]
+        order = "ms_played desc, plays desc" if by_time else "plays desc, ms_played desc"
+        ranked = f"""
+            select
+                tracks.{columns.key} as ranked_key,
+                max(tracks.{columns.name}) as ranked_name,
+                max({"tracks." * (columns.subtitle != "null")}{columns.subtitle}) as subtitle,
+                sum(days.plays) as plays,
+                sum(days.ms_played) as ms_played
+            from fct_track_days as days
+            inner join dim_tracks as tracks on tracks.track_key = days.track_key
+            where
+                days.account_id in :accounts
+                and days.local_date between :first and :last
+                and days.content_type = :content_type
+                and tracks.{columns.key} <> 'unknown'
+            group by tracks.{columns.key}
+        """  # noqa: S608 # ours
+        values: dict[str, Any] = {
+            "accounts": list(accounts),
+            "content_type": columns.content_type,
+        }
+        found = self._rows(
+            f"{ranked} order by {order}, ranked_key limit :limit",
+            first=first,
+            last=last,
+            limit=limit,
+            **values,
+        )
+        keys = [row.ranked_key for row in found]
+        ranks: dict[str, int] = {}
+        if before and keys:
+            query = f"""
+                select ranked_key, place from (
+                    select ranked_key, row_number() over (order by {order}, ranked_key) as place
+                    from ({ranked}) as ranked
+                ) as places where ranked_key in :keys
+            """  # noqa: S608 # ours
+            rows = self._rows(query, first=before[0], last=before[1], keys=keys, **values)
+            ranks = {row.ranked_key: row.place for row in rows}
+        known = self._played_before(columns, keys, first, values) if keys else set()
+        return [
+            Ranked(
+                place,
+                row.ranked_key,
+                row.ranked_name,
+                row.subtitle,
+                row.plays,
+                row.ms_played,
+                ranks.get(row.ranked_key),
+                is_new=row.ranked_key not in known,
+            )
+            for place, row in enumerate(found, start=1)
+        ]
+
+    def _played_before(
+        self, columns: Columns, keys: list[str], first: date, values: dict[str, Any]
+    ) -> set[str]:
+        query = f"""
+            select distinct tracks.{columns.key}
+            from dim_tracks as tracks
+            where
+                tracks.{columns.key} in :keys
+                and exists (
+                    select 1 from fct_track_days as days
+                    where
+                        days.account_id in :accounts
+                        and days.track_key = tracks.track_key
+                        and days.content_type = :content_type
+                        and days.local_date < :first
+                )
+        """  # noqa: S608 # ours
+        return {key for (key,) in self._rows(query, keys=keys, first=first, **values)}
+
+    def newest(self, accounts: Sequence[str], limit: int) -> list[Play]:
+        """The newest counted plays, newest first."""
+        each = """
+            select
+                plays.play_id, plays.account_id, plays.ended_at, plays.local_date, plays.track_key,
+                tracks.track_name, tracks.artist_key, tracks.artist_name, tracks.album_name,
+                plays.content_type
+            from fct_plays as plays
+            inner join dim_tracks as tracks on tracks.track_key = plays.track_key
+            where plays.account_id = :account and plays.is_counted = 1
+            order by plays.ended_at desc limit :limit
+        """
+        # One question for each account, by the fact's index.
+        rows = [
+            row for account in accounts for row in self._rows(each, account=account, limit=limit)
+        ]
+        rows.sort(key=lambda row: (row.ended_at, row.play_id), reverse=True)
+        return [
+            Play(**{**row._mapping, "local_date": _date(row.local_date)}) for row in rows[:limit]
+        ]
+
+    def streaks(self, account: str) -> list[Streak]:
+        """The account's streaks, the longest first."""
+        query = """
+            select streak_start, streak_end, days, may_be_longer
+            from mart_streaks where account_id = :account order by streak_rank
+        """
+        return [
+            Streak(_date(row[0]), _date(row[1]), row[2], bool(row[3]))
+            for row in self._rows(query, account=account)
+        ]
+
+    def clock(self, accounts: Sequence[str], first: date, last: date) -> dict[tuple[int, int], int]:
+        """Counted plays by day of the week (Monday 1) and hour in which they began.
+
+        Plays whose time is unreliable are in none.
+        """
+        query = """
+            select local_weekday, local_hour, count(*)
+            from fct_plays
+            where
+                account_id in :accounts and local_date between :first and :last
+                and is_counted = 1 and time_is_unreliable = 0
+            group by local_weekday, local_hour
+        """
+        found = self._rows(query, accounts=list(accounts), first=first, last=last)
+        return {(row[0], row[1]): row[2] for row in found}
+
+    def thing(self, kind: Kind, key: str, accounts: Sequence[str]) -> Thing | None:
+        """An artist, track, album or podcast; None where there is none of this key."""
+        columns = COLUMNS[kind]
+        of_key = f"tracks.{columns.key} = :key and tracks.content_type = :content_type"
+        named = self._rows(
+            f"""
+            select
+                tracks.{columns.name} as name,
+                {"tracks." * (columns.subtitle != "null")}{columns.subtitle} as subtitle,
+                {"tracks.artist_key" if kind is Kind.TRACKS else "null"} as subtitle_key
+            from dim_tracks as tracks where {of_key} order by name is null limit 1
+            """,  # noqa: S608 # ours
+            key=key,
+            content_type=columns.content_type,
+        )
+        if not named:
+            return None
+        sums = self._rows(
+            f"""
+            select
+                coalesce(sum(days.plays), 0) as plays,
+                coalesce(sum(days.ms_played), 0) as ms_played,
+                coalesce(sum(days.ms_played_estimated), 0) as ms_played_estimated,
+                count(distinct days.track_key) as tracks,
+                min(days.first_played_at) as first_played_at,
+                max(days.last_played_at) as last_played_at
+            from dim_tracks as tracks
+            inner join fct_track_days as days on days.track_key = tracks.track_key
+            where
+                {of_key} and days.account_id in :accounts
+                and days.content_type = :content_type
+            """,  # noqa: S608 # ours
+            key=key,
+            content_type=columns.content_type,
+            accounts=list(accounts),
+        )[0]
+        uri = key if key.startswith("spotify:") else None
+        return Thing(key=key, uri=uri, **named[0]._mapping, **sums._mapping)
+
+    def months_of(self, kind: Kind, key: str, accounts: Sequence[str]) -> dict[date, int]:
+        """Plays by the first day of each month in which it was played."""
+        columns = COLUMNS[kind]
+        query = f"""
+            select dates.month_start, sum(days.plays)
+            from dim_tracks as tracks
+            inner join fct_track_days as days on days.track_key = tracks.track_key
+            inner join dim_dates as dates on dates.local_date = days.local_date
+            where
+                tracks.{columns.key} = :key and days.account_id in :accounts
+                and days.content_type = :content_type
+            group by dates.month_start
+        """  # noqa: S608 # ours
+        rows = self._rows(
+            query, key=key, content_type=columns.content_type, accounts=list(accounts)
+        )
+        return {_date(row[0]): row[1] for row in rows}
+
+    def parts_of(
+        self, kind: Kind, key: str, part: Kind, accounts: Sequence[str], limit: int
+    ) -> list[Ranked]:
+        """The most played tracks or albums of an artist or album, over all time."""
+        whole, of = COLUMNS[kind], COLUMNS[part]
+        query = f"""
+            select
+                tracks.{of.key} as key, max(tracks.{of.name}) as name,
+                max(tracks.{of.subtitle}) as subtitle,
+                sum(days.plays) as plays, sum(days.ms_played) as ms_played
+            from dim_tracks as tracks
+            inner join fct_track_days as days on days.track_key = tracks.track_key
+            where
+                tracks.{whole.key} = :key and tracks.{of.key} <> 'unknown'
+                and days.account_id in :accounts and days.content_type = :content_type
+            group by tracks.{of.key}
+            order by sum(days.plays) desc, sum(days.ms_played) desc, tracks.{of.key} limit :limit
+        """  # noqa: S608 # ours
+        rows = self._rows(
+            query,
+            key=key,
+            accounts=list(accounts),
+            content_type=whole.content_type,
+            limit=limit,
+        )
+        return [
+            Ranked(rank=place, rank_before=None, is_new=False, **row._mapping)
+            for place, row in enumerate(rows, start=1)
+        ]
+
+    def skips_of(self, track_key: str, accounts: Sequence[str]) -> tuple[int, int]:
+        """Skipped plays of a track, and plays of which it is known whether they were."""
+        query = """
+            select coalesce(sum(skips), 0), coalesce(sum(known_plays), 0)
+            from mart_skips where account_id in :accounts and track_key = :key
+        """
+        row = self._rows(query, accounts=list(accounts), key=track_key)[0]
+        return row[0], row[1]
+
+
+def _date(value: str) -> date:
+    return date.fromisoformat(value)

@@ -1,0 +1,197 @@
+"""`spotify-assets dashboard` in a real browser: on any window, with any names, by the keyboard."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+
+from spotify_assets_tests.e2e.backing_up import copied
+from spotify_assets_tests.support import FirstRefresh, User, free_port, wait_for
+from spotify_assets_tests.unit.spotify.export.downloads import a_row
+
+HOSTILE = [
+    "<script>document.title='run'</script>",
+    '"><img src=x onerror="document.title=\'run\'">',
+    "'; drop table fct_plays; --",
+    "x" * 300,
+    "عربي \u202eمقلوب",
+    "{{ 7 * 7 }} {% raw %}",
+    "🎧 ünï \u0301\u0301\u0301",
+    "javascript:alert(1)",
+]
+WIDTHS = (390, 768, 1440)
+SAMPLE = ((390, "dark"), (1440, "light"))
+EVERYTHING = "account=hostile&period=all"
+PAGES = (
+    "/",
+    f"/?{EVERYTHING}",
+    f"/top?kind=tracks&{EVERYTHING}",
+    f"/when?{EVERYTHING}",
+    "/when?account=mira",
+    "/trust",
+    "/no-such-page",
+)
+
+
+@contextmanager
+def served(user: User) -> Iterator[str]:
+    """The address of the user's dashboard, in a process of its own."""
+    port = free_port()
+    process = user.start("dashboard", "--port", str(port))
+    try:
+        assert process.stdout is not None
+        address = f"http://127.0.0.1:{port}"
+        assert address in process.stdout.readline()
+        wait_for(lambda: answers(address))
+        yield address
+    finally:
+        process.terminate()
+        _, complaints = process.communicate(timeout=30)
+    assert complaints == ""
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=30).close()
+    except (urllib.error.URLError, ConnectionError):
+        return False
+    return True
+
+
+class Watched:
+    """A page, what its browser complains of, and which other servers it asks."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.faults: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", self._see)
+        page.on("response", self._answered)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if "404" not in message.text:  # the page that there is not
+            self.faults.append(message.text)
+
+    def _see(self, request: Request) -> None:
+        if not request.url.startswith(f"{self.address}/"):
+            self.faults.append(f"asked {request.url}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status not in (200, 303, 304) and "no-such" not in response.url:
+            self.faults.append(f"{response.status} {response.url}")
+
+
+@pytest.fixture(scope="module")
+def address(first_refresh: FirstRefresh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dashboard on the plays of two listeners, and of a third whose titles are hostile."""
+    folder = tmp_path_factory.mktemp("dashboard")
+    listener = copied(first_refresh.user, folder)
+    rows = [
+        a_row(
+            number,
+            master_metadata_track_name=name,
+            master_metadata_album_artist_name=name,
+            master_metadata_album_album_name=name,
+        )
+        for number, name in enumerate(HOSTILE)
+    ]
+    export = Path(folder, "Streaming_History_Audio_2024_0.json")
+    export.write_text(json.dumps(rows))
+    assert listener.run("import", str(export), "--account", "hostile", "--new").returncode == 0
+    done = listener.run("refresh")
+    assert done.returncode == 0, done.stderr
+    with served(listener) as served_at:
+        yield served_at
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        pytest.param(width, scheme, marks=() if (width, scheme) in SAMPLE else pytest.mark.soak)
+        for width in WIDTHS
+        for scheme in ("light", "dark")
+    ],
+)
+def test_each_page_fits_asks_nobody_else_runs_nothing_and_can_be_read_by_all(
+    width: int, scheme: str, address: str, browser: Browser
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    watched = Watched(context.new_page(), address)
+    for path in PAGES:
+        watched.page.goto(address + path)
+        wide = watched.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (path, wide)
+        assert "run" not in watched.page.title()
+        violations = Axe().run(watched.page).response["violations"]
+        told = [(each["id"], each["nodes"][0]["html"]) for each in violations]
+        assert told == [], path
+    assert watched.faults == []
+    context.close()
+
+
+def test_hostile_names_are_shown_as_they_are_and_lead_to_pages_of_their_own(
+    address: str, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{address}/top?kind=tracks&{EVERYTHING}")
+    shown = page.locator(".ranked .who a").all_inner_texts()
+    assert sorted(shown) == sorted(HOSTILE)
+    for place in range(len(HOSTILE)):
+        page.goto(f"{address}/top?kind=tracks&{EVERYTHING}")
+        link = page.locator(".ranked .who a").nth(place)
+        name = link.inner_text()
+        link.click()
+        assert page.locator("h1").inner_text() == name
+        assert page.title() == f"{name} · your listening"
+    page.close()
+
+
+def test_with_scripts_turned_off_all_of_it_works_by_the_keyboard(
+    address: str, browser: Browser
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "To the content"
+    seen = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        if not focused.count():
+            break
+        seen.append(focused.get_attribute("href") or focused.inner_text())
+    links = {link.get_attribute("href") for link in page.locator("a").all()} - {"#main"}
+    assert links <= set(seen)
+    page.get_by_role("link", name="This year").press("Enter")
+    page.wait_for_url("**/?period=year")
+    page.get_by_role("link", name="mira", exact=True).press("Enter")
+    page.wait_for_url("**/?period=year&account=mira")
+    page.locator("summary", has_text="From–to").press("Enter")
+    page.get_by_label("From").fill("2024-03-01")
+    page.get_by_label("to", exact=True).fill("2024-03-09")
+    page.get_by_role("button", name="Show").press("Enter")
+    page.wait_for_url("**/?account=mira&period=2024-03-01..2024-03-09")
+    page.go_back()
+    assert page.url.endswith("/?period=year&account=mira")
+    context.close()
+
+
+def test_a_port_that_is_taken_is_said_with_what_to_do(refreshed_user: User) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = refreshed_user.run("dashboard", "--port", str(port))
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+    assert f"--port {port + 1}" in done.stderr

@@ -38,7 +38,10 @@ def refusal(method: str, headers: Headers, hosts: Collection[str]) -> str | None
     """
     host = (headers.get("Host") or "").lower()
     if host not in hosts:
-        return f"This server is not called {host[:100]!r}."
+        return (
+            f"This server is not called {host[:100]!r}. Where it should be: "
+            "SPOTIFY_ASSETS_HOSTS names further hosts, each with its port."
+        )
     site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
     if site not in (None, "same-origin", "none") and not _is_navigation(method, headers):
         return "A page of another origin sent this request."

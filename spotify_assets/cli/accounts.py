@@ -265,7 +265,7 @@ def rename(context: click.Context, account: str, display_name: str, as_json: boo
     if as_json or context.obj:
         click.echo(json.dumps({"account_id": account_id, "name": name}))
         return
-    click.echo(f"{printable(account_id)} is shown as {printable(name)}.")
+    click.echo(f"From now on {printable(account_id)} is shown as: {printable(name)}")
     if needs_refresh:
         click.echo("Next: spotify-assets refresh")
 

@@ -64,7 +64,7 @@ def show_backup(kept: "Kept") -> None:
     """Say what a backup holds and what became of those before."""
     size = kept.made.archive.stat().st_size
     click.echo(
-        f"Backed up {kept.made.contents.plays:,} plays, {megabytes(size)} MB, checked: "
+        f"Backed up {kept.made.contents.plays:,} rows of plays, {megabytes(size)} MB, checked: "
         f"{kept.made.archive}"
     )
     if kept.removed:
@@ -115,7 +115,7 @@ def restore(name: str | None, new_folder: str | None, yes: bool, as_json: bool) 
         if as_json:
             click.echo(json.dumps({**asdict(contents), "archive": str(chosen.archive)}))
         else:
-            click.echo(f"Restored {contents.plays:,} plays into {folder}")
+            click.echo(f"Restored {contents.plays:,} rows of plays into {folder}")
         return
     if not yes:
         show_plan(restoring.plan(settings, chosen), settings.timezone)
@@ -159,7 +159,7 @@ def show_backups(backups: "Sequence[Backup]", zone: str) -> None:
     good = [each.manifest for each in backups if each.manifest]
     if good:
         show_table(
-            ("Made", "Plays", "MB", "Backup"),
+            ("Made", "Rows", "MB", "Backup"),
             (
                 (
                     times.local(manifest.contents.made_at, zone)[:16],
@@ -169,7 +169,7 @@ def show_backups(backups: "Sequence[Backup]", zone: str) -> None:
                 )
                 for manifest in good[:BACKUPS_SHOWN]
             ),
-            whole=("Made", "Plays", "MB", "Backup"),
+            whole=("Made", "Rows", "MB", "Backup"),
         )
     if len(good) > BACKUPS_SHOWN:
         click.echo(f"… and {len(good) - BACKUPS_SHOWN} older")
@@ -185,7 +185,7 @@ def show_plan(plan: "Plan", zone: str) -> None:
 
     def holding(plays: int, newest_play: str | None) -> str:
         newest = f", the newest of {times.local(newest_play, zone)}" if newest_play else ""
-        return f"{plays:,} plays{newest}"
+        return f"{plays:,} rows of plays{newest}"
 
     now = "nothing that can be read"
     if plan.plays is not None:
@@ -233,7 +233,7 @@ def show_restored(chosen: "Backup", done: "Restored") -> None:
         if done.aside.is_file():
             click.echo(f"  to undo: spotify-assets restore {done.aside}")
     models = "" if done.models_fault else ", and the models are of them"
-    click.echo(f"{done.plays:,} plays are here now{models}.")
+    click.echo(f"{done.plays:,} rows of plays are here now{models}.")
 
 
 def _show_missing_logins(settings: Settings) -> None:

@@ -68,7 +68,7 @@ def show_status(found: "Standing", zone: str) -> None:
                     f"{account.quarantined_rows:,}",
                     "ended"
                     if account.login_days_left == 0
-                    else (account.login_ends_at or ".....none")[5:10],
+                    else (account.login_ends_at or "none")[:10],
                 )
                 for account in found.accounts
             ),
@@ -173,8 +173,11 @@ def _failing(account: "Health", zone: str) -> str:
 
 
 def _short(text: str | None, zone: str) -> str:
-    """UTC text as day and minute on the zone's clock."""
-    return times.local(text, zone)[5:16] if text else "never"
+    """UTC text as day and minute on the zone's clock; the date where it is of another year."""
+    if not text:
+        return "never"
+    local = times.local(text, zone)
+    return local[5:16] if local[:4] == times.local(times.now_text(), zone)[:4] else local[:10]
 
 
 def _span(seconds: int | None) -> str:

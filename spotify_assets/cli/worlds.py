@@ -1,5 +1,6 @@
 """`sandbox`, `demo` and `dev`: a made-up Spotify, a tour of it, and the Dagster UI on your data."""
 
+import errno
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,12 @@ def sandbox(
         server = Sandbox(config, port)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise click.ClickException(
+            f"Port {port} is taken, perhaps by another sandbox. Choose one: --port {port + 1}"
+        ) from None
     click.echo(f"A Spotify of its own at {server.url}, until Ctrl-C. For its clients:")
     own_data = {"SPOTIFY_ASSETS_DATA": "data/sandbox"}
     for name, value in (server.environment() | own_data).items():
@@ -131,7 +138,8 @@ def demo(ui: bool, port: int) -> None:
         if world.is_new:
             click.echo(
                 "On purpose, coverage and contract warn: the computer was off for a while, so a "
-                "gap is open. Spotify told a few plays without their URI; they are in quarantine."
+                "gap is open. Spotify told a few plays without their URI; they are in quarantine:\n"
+                "SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets quarantine"
             )
         newest = Warehouse(settings.warehouse_path).newest_plays(3)
         click.echo()

@@ -32,7 +32,8 @@ def check_port(port: int, host: str = LOOPBACK_HOSTS[0]) -> None:
         if error.errno != errno.EADDRINUSE:
             raise OSError(f"We may not listen at {host}, port {port} ({error.strerror}).") from None
         raise OSError(
-            f"Port {port} is taken, perhaps by another Dagster UI. Choose one: --port {port + 1}"
+            f"Port {port} is taken, perhaps by another Dagster UI. Choose another: "
+            f"spotify-assets dev --port {port + 1}"
         ) from None
 
 
@@ -78,8 +79,10 @@ def serve(
     dbt_project()
     command = child.command("dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml"))
     address = f"[{host}]" if ":" in host else host
-    shown = f"{address}:{port}" if host in LOCAL else settings.hosts[0]
-    tell(f"The Dagster UI: http://{shown}  (Ctrl-C ends it)")
+    shown = f"http://{address}:{port}"
+    if host not in LOCAL:
+        shown += f", which browsers ask for as {' or '.join(settings.hosts)}"
+    tell(f"The Dagster UI: {shown}  (Ctrl-C ends it)")
     # A shell's background job ignores Ctrl-C, and dagster would take that for its TERM, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     where: Any = {

@@ -97,7 +97,8 @@ class SpotifyClient:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # `from None`: the chained errors quote whole requests.
             raise Unreachable(
-                f"Spotify did not answer, or not to the end ({type(error).__name__}). "
+                f"{urlsplit(url).netloc} did not answer, or not to the end "
+                f"({type(error).__name__}). "
                 "Check the network; the next refresh tries again."
             ) from None
 

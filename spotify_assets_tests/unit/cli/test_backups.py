@@ -64,7 +64,7 @@ def test_an_older_database_under_a_newer_log_is_called_damaged_and_the_backup_br
         assert "spotify-assets restore" in said
     said = run("restore", "--yes")
     assert "nobody knows what came after that backup. Import the downloads" in said
-    assert "2,000 plays are here now" in said
+    assert "2,000 rows of plays are here now" in said
     load("2023", *range(2000, 3000))
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("select count(*) from raw_streaming_history").fetchone() == (

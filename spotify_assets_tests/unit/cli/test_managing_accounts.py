@@ -218,7 +218,7 @@ def test_an_account_that_was_only_imported_has_a_last_play(download: str) -> Non
 
 def test_the_same_file_brings_nothing_new_after_a_rename(download: str) -> None:
     told("import", "--account", "mira", download)
-    assert "mira is shown as Mira in the kitchen." in told(
+    assert "mira is shown as: Mira in the kitchen" in told(
         "accounts", "rename", "mira", " Mira in the kitchen "
     )
     done = answer("import", download)

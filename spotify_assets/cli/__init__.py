@@ -28,8 +28,6 @@ from spotify_assets.cli import (
 )
 from spotify_assets.settings import SettingsError, keep_to_ourselves
 
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
 
 class Commands(click.Group):
     """A group whose commands end with one clear line where something fails."""
@@ -67,6 +65,7 @@ def _one_line(error: Exception) -> str | None:
     """What to say of an error that can be expected, or None for a fault of ours."""
     from sqlalchemy.exc import DBAPIError
 
+    from spotify_assets.database import is_damage
     from spotify_assets.spotify.errors import SpotifyError
     from spotify_assets.warehouse.backups.errors import BackupError
     from spotify_assets.warehouse.dbt_command import ModelsError
@@ -78,7 +77,7 @@ def _one_line(error: Exception) -> str | None:
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     if isinstance(error, DBAPIError):
         error = error.orig if isinstance(error.orig, Exception) else error
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+    if isinstance(error, sqlite3.Error) and is_damage(error):
         return (
             f"The database is damaged. SQLite says: {error}. "
             "The last good backup brings it back: spotify-assets restore"

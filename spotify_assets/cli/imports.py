@@ -50,6 +50,7 @@ def import_(paths: tuple[str, ...], account: str | None, new: bool, as_json: boo
     """
     from spotify_assets.spotify.export.files import find_packages
     from spotify_assets.warehouse.accounts import known_as
+    from spotify_assets.warehouse.backups.loss import losses
     from spotify_assets.warehouse.importing import known_accounts, whose
 
     settings = Settings.load()
@@ -75,6 +76,8 @@ def import_(paths: tuple[str, ...], account: str | None, new: bool, as_json: boo
     for file in done:
         if file.error:
             click.echo(f"Error: {printable(_place(file))}: {printable(file.error)}", err=True)
+    for each in losses(settings):
+        click.echo(f"Warning: {printable(each)}", err=True)
     if stopped:
         word = "Interrupted" if isinstance(stopped, KeyboardInterrupt) else "Stopped"
         click.echo(f"{word}: what is listed above is done. The same command goes on.", err=True)

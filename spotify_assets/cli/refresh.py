@@ -35,7 +35,7 @@ def refresh(verbose: bool, as_json: bool) -> None:
     """
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
     from spotify_assets.spotify.state import State
-    from spotify_assets.warehouse.backups.loss import loss
+    from spotify_assets.warehouse.backups.loss import losses
 
     settings = Settings.load()
     settings.make_data_folder()
@@ -62,9 +62,9 @@ def refresh(verbose: bool, as_json: bool) -> None:
     elif done.failures or (not done.succeeded and not any(look.error for look in done.looks)):
         reasons = "; ".join(done.failures) or "Dagster could not keep why; the disk may be full."
         click.echo(f"Error: the run failed: {reasons} Details: {log_file}", err=True)
-    lost = loss(settings)
-    if lost:
-        click.echo(f"Error: {lost}", err=True)
+    lost = losses(settings)
+    for each in lost:
+        click.echo(f"Error: {printable(each)}", err=True)
     if lost or not done.succeeded or any(look.error for look in done.looks):
         sys.exit(1)
 

@@ -186,7 +186,9 @@ def remove(settings: Settings, account_id: str) -> Removed:
         bring_up_to_date(settings)
         held = holdings(settings, account_id)
         require_removable(account_id, held)
-        kept = back_up(settings)
+        # Where the state knows it no more, a removal was killed after it had made its backup.
+        is_known = any(each.account_id == account_id for each in state.accounts())
+        kept = back_up(settings) if is_known else None
         TokenStore(settings.tokens).remove(account_id)
         if not state.remove_account(account_id, is_worthless=lambda body: not _items(body)):
             # A poll brought the first plays since.

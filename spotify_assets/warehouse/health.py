@@ -19,9 +19,8 @@ from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.login_life import ALARM, login_life
 from spotify_assets.spotify.oauth import ENDPOINT
 from spotify_assets.spotify.state import BLIND_AFTER, NOBODY_LOOKED, Account, State
-from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse.accounts import display_names
-from spotify_assets.warehouse.backups.loss import loss
+from spotify_assets.warehouse.backups.loss import doubt, has_backups, losses
 from spotify_assets.warehouse.pending import is_a_day_behind
 from spotify_assets.warehouse.tables import (
     coverage_closures,
@@ -200,25 +199,15 @@ def verdicts_on_data(settings: Settings) -> dict[str, Verdict]:
 
 def _nothing_is_missing(settings: Settings) -> Verdict:
     """Whether the databases still hold what they held: one that was removed looks well."""
-    lost = loss(settings)
-    known = {account.account_id for account in State(settings.state_path).accounts()}
-    of_api = select(loads.c.account_id).where(loads.c.page_id.is_not(None)).distinct()
-    listed = {name for (name,) in Warehouse(settings.warehouse_path).read(of_api)}
-    strangers = [
-        *sorted(listed - known),
-        *TokenStore(settings.tokens).of_nobody(known | listed),
-    ]
-    unknown = [
-        f"{name}: its plays or its login are here, and {settings.state_path.name} does not know "
-        "the account, so nothing is polled. That file was removed or replaced. "
-        "Run: spotify-assets login"
-        for name in strangers
-    ]
+    lost, unknown = losses(settings), doubt(settings)
+    compared = "All is here that the last backup holds"
+    if not has_backups(settings):
+        compared = "There is no backup yet to compare with"
     return Verdict(
-        findings=[*([lost] if lost else []), *unknown],
-        all_is_well="All is here that the last backup holds, and every account is known.",
-        urgent=True,
-        metadata={"unknown_accounts": len(strangers)},
+        findings=[*lost, *([unknown] if unknown else [])],
+        all_is_well=f"{compared}, and every account is known.",
+        urgent=bool(lost),
+        metadata={"losses": len(lost)},
     )
 
 

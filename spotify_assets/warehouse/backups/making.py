@@ -16,7 +16,7 @@ from spotify_assets.warehouse.backups.archive import check_archive, check_packed
 from spotify_assets.warehouse.backups.digests import digests
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
-from spotify_assets.warehouse.backups.loss import highest_load, loss
+from spotify_assets.warehouse.backups.loss import doubt, highest_load, less_than_backed_up
 from spotify_assets.warehouse.backups.manifest import FILES, Contents, Manifest, PackedFile
 from spotify_assets.warehouse.backups.retention import to_remove
 from spotify_assets.warehouse.backups.scratch import scratch
@@ -104,7 +104,7 @@ def make(settings: Settings, room: Path, into: Path) -> Backup | None:
         files = {
             name: PackedFile(*packed.members[name], tables=found) for name, found in tables.items()
         }
-        _require_no_less(settings, Warehouse(room / FILES[0]), into)
+        _require_no_less(settings, room / FILES[0], into)
         contents = _contents(number, room, files)
         manifest = Manifest(packed.size, packed.sha256, contents)
         check_archive(partial, manifest)
@@ -138,11 +138,15 @@ def _require_nothing_acting(copy: Path) -> None:
         )
 
 
-def _require_no_less(settings: Settings, copy: Warehouse, folder: Path) -> None:
-    """A warehouse that lost something must not take the place of a whole one among the backups."""
-    lost = loss(settings, copy) if folder == settings.backups else None
-    if lost:
-        raise BackupError(lost)
+def _require_no_less(settings: Settings, copy: Path, folder: Path) -> None:
+    """Databases that lost something must not take the place of whole ones among the backups."""
+    if folder != settings.backups:  # what a restore sets aside
+        return
+    found = less_than_backed_up(settings, copy)
+    if not copy.exists() and (unknown := doubt(settings)):
+        found.append(f"There is no {copy.name}. {unknown}")
+    if found:
+        raise BackupError("; ".join(found))
 
 
 def _damaged(name: str, fault: str) -> BackupError:

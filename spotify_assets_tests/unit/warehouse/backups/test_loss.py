@@ -3,16 +3,19 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from spotify_assets import times
+from spotify_assets.cli import main
 from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
-from spotify_assets.settings import Settings
+from spotify_assets.settings import KeepBackups, Settings
 from spotify_assets.spotify.export.files import find_packages
 from spotify_assets.spotify.login import login
 from spotify_assets.spotify.state import State
@@ -20,7 +23,7 @@ from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse.accounts import remove
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in
-from spotify_assets.warehouse.backups.loss import loss
+from spotify_assets.warehouse.backups.loss import losses
 from spotify_assets.warehouse.backups.making import back_up
 from spotify_assets.warehouse.backups.restoring import find, restore, restore_beside
 from spotify_assets.warehouse.health import health, verdicts_on_data
@@ -86,14 +89,14 @@ def test_what_was_loaded_since_does_not_hide_what_was_lost(owner: User, tmp_path
     take_away(settings)
     archive = pack(tmp_path / "a.zip", {FILE: rows_of(*range(500))})
     list(import_packages(settings, "mira", find_packages([archive]), lambda *_: None))
-    assert "500 plays of 1 loads" in str(loss(settings))
+    assert "500 plays of 1 loads" in str(losses(settings))
 
 
 def test_a_restore_explains_what_is_not_there_any_more(owner: User) -> None:
     settings = owner.settings
     restore(settings, backups_in(settings.backups)[-1])
     State(settings.state_path).prune_pages("9999")
-    assert loss(settings) is None
+    assert losses(settings) == []
     assert back_up(settings)
 
 
@@ -102,22 +105,22 @@ def test_an_older_backup_can_be_restored_again_and_again(owner: User) -> None:
     first = backups_in(settings.backups)[-1]
     for _ in range(2):
         restore(settings, first)
-        assert loss(settings) is None
+        assert losses(settings) == []
         assert back_up(settings)
 
 
 def test_a_restore_explains_no_more_than_what_its_backup_lacks(owner: User) -> None:
     settings = owner.settings
     restore(settings, backups_in(settings.backups)[-1])
-    assert loss(settings) is None
+    assert losses(settings) == []
     delete_plays(settings)
-    assert loss(settings)
+    assert losses(settings)
 
 
 def test_rows_that_were_deleted_from_a_table_alone_are_missed(owner: User) -> None:
     with closing(sqlite3.connect(owner.settings.warehouse_path)) as connection, connection:
         connection.execute("delete from raw_recently_played where account_id = 'mira'")
-    assert "holds 50 plays of 2 loads" in str(loss(owner.settings))
+    assert "holds 50 plays of 2 loads" in str(losses(owner.settings))
 
 
 def test_the_removal_of_an_account_explains_its_rows_and_no_others(
@@ -127,9 +130,9 @@ def test_the_removal_of_an_account_explains_its_rows_and_no_others(
     archive = pack(tmp_path / "a.zip", {FILE: rows_of(*range(20))})
     list(import_packages(settings, "kitchen", find_packages([archive]), lambda *_: None))
     remove(settings, "kitchen")  # after a backup
-    assert loss(settings) is None
+    assert losses(settings) == []
     delete_plays(settings)
-    assert loss(settings)
+    assert losses(settings)
 
 
 def test_a_lost_state_is_not_called_well(owner: User) -> None:
@@ -211,3 +214,112 @@ def test_a_clock_that_ran_ahead_shows_no_lag_of_years(
     monkeypatch.setattr(times, "now", now)
     (found,) = health(listener)
     assert found.lag_seconds is None
+
+
+def bring(settings: Settings, account: str, archive: Path) -> None:
+    list(import_packages(settings, account, find_packages([archive]), lambda *_: None))
+
+
+def test_another_warehouse_with_more_in_it_is_no_less_a_loss(owner: User, tmp_path: Path) -> None:
+    """More plays and more loads than the last backup has, but not its loads."""
+    settings = owner.settings
+    before = archives(settings)
+    take_away(settings)
+    for number in range(3):
+        rows = rows_of(*range(100 * number, 100 * (number + 1)))
+        bring(settings, "jonas", pack(tmp_path / f"{number}.zip", {FILE: rows}))
+    (found,) = losses(settings)
+    assert "is another one than at" in found
+    assert "when it held 100 plays" in found
+    with pytest.raises(BackupError, match="is another one than"):
+        back_up(replace(settings, keep_backups=KeepBackups(1, 0, 0, 0)))
+    assert archives(settings) == before
+    done = CliRunner().invoke(
+        main, ["import", str(tmp_path / "0.zip"), "--account", "jonas"], env=owner.environment
+    )
+    assert "is another one than" in done.stderr
+    restore(settings, find(settings, None))
+    assert losses(settings) == []
+
+
+def test_what_is_loaded_later_and_what_is_dismissed_or_renamed_leaves_it_the_same_warehouse(
+    owner: User, tmp_path: Path
+) -> None:
+    settings = owner.settings
+    bring(settings, "mira", pack(tmp_path / "a.zip", {FILE: [*rows_of(1), {"ts": "no time"}]}))
+    assert back_up(settings)
+    bring(settings, "mira", pack(tmp_path / "b.zip", {FILE: rows_of(*range(50))}))
+    for command in (["accounts", "rename", "mira", "Mira"], ["quarantine", "retry"]):
+        done = CliRunner().invoke(main, command, env=owner.environment)
+        assert done.exit_code == 0, done.output
+    assert losses(settings) == []
+    assert back_up(settings)
+
+
+def lose_the_state(settings: Settings) -> None:
+    settings.state_path.unlink()
+
+
+def empty_the_state(settings: Settings) -> None:
+    for path in settings.data.glob("state.db*"):
+        path.unlink()
+    settings.state_path.touch()
+
+
+def forget_an_account(settings: Settings) -> None:
+    """As an older copy of the state would."""
+    with closing(sqlite3.connect(settings.state_path)) as connection, connection:
+        connection.execute("pragma foreign_keys = off")
+        for table in ("landed_pages", "accounts"):
+            connection.execute(f"delete from {table} where account_id = 'jonas'")
+
+
+@pytest.mark.parametrize("happens", [lose_the_state, empty_the_state, forget_an_account])
+def test_a_state_that_lost_an_account_takes_the_place_of_no_backup(
+    owner: User, happens: object
+) -> None:
+    settings = owner.settings
+    before = archives(settings)
+    assert callable(happens)
+    happens(settings)
+    with pytest.raises(BackupError, match=r"knows [01] accounts; in the last backup it knew 2"):
+        back_up(replace(settings, keep_backups=KeepBackups(1, 0, 0, 0)))
+    assert archives(settings) == before
+
+
+def damage_the_archives(settings: Settings) -> None:
+    for archive in settings.backups.glob("*.zst"):
+        archive.write_bytes(archive.read_bytes()[:-1])
+
+
+def unmount(settings: Settings) -> None:
+    shutil.rmtree(settings.backups)
+    settings.backups.symlink_to(settings.data / "no such disk")
+
+
+def put_a_file_there(settings: Settings) -> None:
+    shutil.rmtree(settings.backups)
+    settings.backups.touch()
+
+
+@pytest.mark.parametrize("happens", [damage_the_archives, unmount, put_a_file_there])
+def test_where_no_backup_can_be_read_unknown_is_not_called_well(
+    owner: User, happens: object
+) -> None:
+    settings = owner.settings
+    assert callable(happens)
+    happens(settings)
+    (found,) = missing(settings)
+    assert "nobody can tell whether something is missing" in found
+    shown = CliRunner().invoke(main, ["status"], env=owner.environment)
+    assert "nobody can tell" in " ".join(shown.output.split())
+    take_away(settings)
+    with pytest.raises((BackupError, OSError)):
+        back_up(settings)
+
+
+def test_before_the_first_backup_nothing_is_said_to_have_been_compared(owner: User) -> None:
+    shutil.rmtree(owner.settings.backups)
+    verdict = verdicts_on_data(owner.settings)["nothing_is_missing"]
+    assert verdict.passed
+    assert verdict.description.startswith("There is no backup yet to compare with")

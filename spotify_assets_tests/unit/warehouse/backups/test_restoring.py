@@ -278,7 +278,7 @@ def test_the_command_asks_shows_what_would_change_and_does_nothing_without_a_yes
     asked = user.run("restore")
     assert asked.returncode == 1
     assert "in the backup:  50 rows of plays" in asked.stdout
-    assert f"now here:       {plays(listener)} plays" in asked.stdout
+    assert f"now here:       {plays(listener)} rows of plays" in asked.stdout
     assert "Restore it?" in asked.stdout
     assert raw(listener) == before
     unasked = user.run("restore", "--json")

@@ -5,6 +5,7 @@ and wait minutes for a foreign one. Readers open the file read-only. Nothing is 
 connection never crosses a fork, and no idle one holds an old snapshot.
 """
 
+import errno
 import logging
 import os
 import sqlite3
@@ -70,9 +71,16 @@ def reading(path: Path) -> Iterator[Connection | None]:
     if not path.exists():
         yield None
         return
+    _require_file(path)
     with reader(path).begin() as connection:
         tables = connection.exec_driver_sql("select 1 from sqlite_master limit 1").first()
         yield connection if tables else None
+
+
+def _require_file(path: Path) -> None:
+    """Raise OSError for a folder or a pipe: SQLite says that the disk is full, or waits for ever."""
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "It is no file, and a database is one", str(path))
 
 
 def copy(source: Path, target: Path) -> None:
@@ -84,6 +92,7 @@ def copy(source: Path, target: Path) -> None:
     Raises:
         sqlite3.Error: there is no such database, or it cannot be read.
     """
+    _require_file(source)
     with (
         closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)) as live,
         closing(sqlite3.connect(target)) as copied,

@@ -7,6 +7,7 @@ there yet, unless it has a name that Spotify's archives unpack to. What was impo
 """
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ RESTED_AFTER = timedelta(seconds=30)
 DOWNLOAD = re.compile(
     r"(my_spotify_data|MyData|Spotify (Account Data|Extended Streaming History))\b.*", re.IGNORECASE
 )
+LINK = "It is a link. Put the file itself into the inbox."
 UNDECIDED = "nobody can tell whose it is; put it into a folder of the account's name in the inbox"
 
 
@@ -136,6 +138,10 @@ def import_entry(settings: Settings, entry: Entry, tell: Tell) -> list[ImportedF
     """
     if entry.account_id is None:
         raise ValueError(f"Nobody can tell whose {entry.name} is: put it in inbox/NAME/.")
+    state = State(settings.state_path)
+    if entry.path.is_symlink():  # what was at rest is the link, and not what it leads to
+        state.keep_inbox_failure(entry.name, entry.signature, LINK)
+        return [ImportedFile(entry.name, entry.name, error=LINK)]
     packages = find_packages([entry.path])
     done = list(import_packages(settings, entry.account_id, packages, tell))
     errors = [f"{file.file}: {file.error}" for file in done if file.error]
@@ -143,7 +149,7 @@ def import_entry(settings: Settings, entry: Entry, tell: Tell) -> list[ImportedF
     if not errors and not _move_aside(settings, entry):
         errors = [f"{entry.name}: {CHANGED}"]
     if errors:
-        State(settings.state_path).keep_inbox_failure(entry.name, entry.signature, errors[0])
+        state.keep_inbox_failure(entry.name, entry.signature, errors[0])
     return done
 
 
@@ -165,18 +171,18 @@ def _entry(inbox: Path, path: Path, account_id: str | None) -> Entry:
 
 
 def _signature(path: Path) -> str:
+    """What changes when the files do, or their names below the path."""
     files = [Path(here, name) for here, _, names in os.walk(path) for name in names]
-    count, size, newest = 0, 0, 0
-    numbers = set[int]()  # of what replaces a file and keeps its size and time
-    for file in files if path.is_dir() else [path]:
+    found = hashlib.sha256()
+    for file in sorted(files) if path.is_dir() and not path.is_symlink() else [path]:
         try:
             status = file.lstat()
         except FileNotFoundError:  # it is on its way
             continue
-        count, size = count + 1, size + status.st_size
-        newest = max(newest, status.st_mtime_ns)
-        numbers.add(status.st_ino)
-    return f"{count} files, {size} bytes, {newest}, {sum(numbers)}"
+        # The number tells what replaces a file and keeps its size and time.
+        seen = (status.st_size, status.st_mtime_ns, status.st_ino)
+        found.update(os.fsencode(f"{file.relative_to(path)} {seen}\n"))
+    return found.hexdigest()
 
 
 def _move_aside(settings: Settings, entry: Entry) -> bool:

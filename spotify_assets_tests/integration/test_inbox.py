@@ -163,6 +163,36 @@ def test_what_cannot_be_read_fails_the_run_stays_and_is_tried_again_when_it_chan
     assert inbox.rows() == 1
 
 
+def test_a_file_that_is_renamed_within_a_folder_is_tried_again(inbox: Inbox) -> None:
+    path = inbox.put("my_spotify_data/hist.txt", [ROW])
+    inbox.said()
+    assert not inbox.run(inbox.requested()).success
+    assert "Nothing new" in inbox.said()
+    path.rename(path.with_name("hist.json"))
+    inbox.said()
+    assert inbox.run(inbox.requested()).success
+    assert inbox.rows() == 1
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_is_an_error_since_what_it_leads_to_was_never_seen_to_rest(
+    kind: str, inbox: Inbox, tmp_path: Path
+) -> None:
+    target = tmp_path / "elsewhere" / "endsong_0.json"
+    target.parent.mkdir()
+    target.write_text(json.dumps([ROW]), "utf-8")
+    link = inbox.folder / ("endsong_0.json" if kind == "file" else "my_spotify_data")
+    link.symlink_to(target if kind == "file" else target.parent)
+    inbox.said()
+    done = inbox.run(inbox.requested())
+    assert not done.success
+    (failure,) = done.filter_events(lambda event: event.is_step_failure)
+    assert "It is a link" in str(failure.event_specific_data)
+    assert inbox.rows() == 0
+    assert link.is_symlink()
+    assert "Nothing new" in inbox.said()
+
+
 def test_a_run_that_died_is_asked_for_again_but_not_beside_one_that_lives(inbox: Inbox) -> None:
     inbox.put("endsong_0.json", [ROW])
     inbox.said()

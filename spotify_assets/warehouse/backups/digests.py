@@ -37,6 +37,17 @@ def digests(path: Path, tables: Iterable[str]) -> dict[str, Digest]:
         raise BackupError(f"{path.name} cannot be read: {error}") from error
 
 
+def have_one_past(one: Path, other: Path, table: str = "loads") -> bool:
+    """Whether two warehouses begin with the same loads, at least one, as far as both go."""
+    with (
+        closing(sqlite3.connect(f"{one.as_uri()}?mode=ro", uri=True, timeout=60)) as first,
+        closing(sqlite3.connect(f"{other.as_uri()}?mode=ro", uri=True, timeout=60)) as second,
+    ):
+        newest = f"select coalesce(max(load_id), 0) from {_quoted(table)}"  # noqa: S608
+        both = min(each.execute(newest).fetchone()[0] for each in (first, second))
+        return both > 0 and digest(first, table, both) == digest(second, table, both)
+
+
 def digest(connection: sqlite3.Connection, table: str, up_to_load: int | None = None) -> Digest:
     """The digest of a table, or of those of its rows that came with loads up to this one.
 

@@ -7,6 +7,7 @@ warehouse or the restored one, whole.
 import json
 import re
 import shutil
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.errors import SpotifyError
 from spotify_assets.spotify.state import Identity, State, is_same_user
+from spotify_assets.warehouse.backups.digests import have_one_past
 from spotify_assets.warehouse.backups.errors import BackupError
 from spotify_assets.warehouse.backups.folder import Backup, backups_in, look_at, newest_backup
 from spotify_assets.warehouse.backups.making import make
@@ -244,7 +246,10 @@ def _require_same_people(settings: Settings, opened: Settings, name: str) -> Non
     try:
         here = State(settings.state_path).accounts()
         names_here = Warehouse(settings.warehouse_path).accounts_with_plays()
-    except DatabaseError:  # damaged, and replaced as a whole
+        has_one_past = not names_here or have_one_past(
+            settings.warehouse_path, opened.warehouse_path
+        )
+    except (DatabaseError, sqlite3.DatabaseError):  # damaged, and replaced as a whole
         return
     known = [account for account in here if account.spotify_id]
     problem = None
@@ -255,13 +260,17 @@ def _require_same_people(settings: Settings, opened: Settings, name: str) -> Non
                 problem = f"its account {theirs.account_id!r} is another Spotify user here"
             elif ours.account_id != theirs.account_id and is_same_user(ours, user):
                 problem = f"its account {theirs.account_id!r} is {ours.account_id!r} here"
+        unknown = names_here - {ours.account_id for ours in known}
+        if theirs.spotify_id and theirs.account_id in unknown and not has_one_past:
+            problem = f"its account {theirs.account_id!r} may be another Spotify user here"
     names_there = Warehouse(opened.warehouse_path).accounts_with_plays()
     if names_here and names_there and not names_here & names_there:
         problem = f"it holds {', '.join(sorted(names_there))}, and none of the accounts here"
     if problem:
         raise BackupError(
             f"{name} is of somebody else: {problem}, and two histories would become one. To look "
-            "at it: spotify-assets restore NAME --to FOLDER"
+            "at it: spotify-assets restore NAME --to FOLDER. If it is yours, log in first, or move "
+            f"{settings.warehouse_path.name} away to have it in place of that"
         )
 
 

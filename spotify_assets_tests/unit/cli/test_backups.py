@@ -1,6 +1,7 @@
 """`backup` and `restore` where something is wrong: with what was typed, or with the database."""
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -26,6 +27,22 @@ def test_an_empty_name_or_folder_is_wrong_usage_and_says_what_to_write(
     assert "it is empty" in done.stderr
     assert "spotify-assets restore" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+@pytest.mark.parametrize("name", ["spotify.db", "state.db"])
+@pytest.mark.parametrize("command", ["status", "backup"])
+def test_what_is_no_file_in_a_databases_place_is_named_at_once(
+    kind: str, name: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir()
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    monkeypatch.setenv("SPOTIFY_ASSETS_DATA", str(path.parent))
+    done = CliRunner().invoke(main, [command])
+    assert done.exit_code == 1
+    assert "It is no file, and a database is one" in done.stderr
+    assert str(path) in done.stderr
 
 
 def test_an_older_database_under_a_newer_log_is_called_damaged_and_the_backup_brings_all_back(

@@ -188,6 +188,22 @@ def test_a_backup_of_somebody_else_is_not_restored(
     assert owner.settings.warehouse_path.read_bytes() == before
 
 
+def test_without_the_state_a_backup_of_the_same_past_is_restored_and_no_other(
+    owner: User, tmp_path: Path
+) -> None:
+    """Nobody can tell then who is behind a name."""
+    theirs = backup_of_noor(tmp_path / "other", "mira")
+    settings = owner.settings
+    lose_the_state(settings)
+    with pytest.raises(BackupError, match="its account 'mira' may be another Spotify user here"):
+        restore(settings, theirs)
+    restore(settings, find(settings, None))
+    assert {each.account_id for each in State(settings.state_path).accounts()} == {"mira", "jonas"}
+    lose_the_state(settings)
+    take_away(settings)
+    assert restore(settings, find(settings, None))  # there is nothing to mix it with
+
+
 def test_a_backup_that_knows_a_user_under_another_name_is_not_restored(owner: User) -> None:
     kept = backups_in(owner.settings.backups)[0]
     with closing(sqlite3.connect(owner.settings.state_path)) as connection, connection:

@@ -78,7 +78,7 @@ def reading(path: Path) -> Iterator[Connection | None]:
 
 
 def _require_file(path: Path) -> None:
-    """Raise OSError for a folder or a pipe: SQLite says that the disk is full, or waits for ever."""
+    """Raise OSError for a folder or a pipe: SQLite calls the disk full, or waits for ever."""
     if not path.is_file():
         raise OSError(errno.EINVAL, "It is no file, and a database is one", str(path))
 

@@ -175,7 +175,9 @@ def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Mark
     return _svg(width, round(base + bottom), title, parts)
 
 
-def columns(rows: Sequence[tuple[str, int]], title: str, width: int, height: int) -> Markup:
+def columns(
+    rows: Sequence[tuple[str, int]], title: str, width: int, height: int, what: str = "plays"
+) -> Markup:
     """Plain bars of counts, each with its label in its title; the ends are on the axis."""
     bottom, top = 20, 6
     high = height - bottom - top
@@ -186,7 +188,7 @@ def columns(rows: Sequence[tuple[str, int]], title: str, width: int, height: int
     for place, (label, count) in enumerate(rows):
         tall = high * count / most
         x = place * each + gap / 2
-        said = escape(f"{label}: {figures.number(count)} plays")
+        said = escape(f"{label}: {figures.number(count)} {what}")
         parts.append(
             f"<g><title>{said}</title>{_rect('over', x, top, each - gap, high)}"
             f"{_rect('meas', x, top + high - tall, each - gap, tall)}</g>"

@@ -144,6 +144,31 @@ class Thing:
     last_played_at: str | None
 
 
+@dataclass(frozen=True)
+class Return:
+    """An artist who was played again after a year or more without a play."""
+
+    account_id: str
+    key: str
+    name: str | None
+    returned_on: date
+    days_away: int
+    plays_before: int
+    plays_since: int
+
+
+@dataclass(frozen=True)
+class Album:
+    """An album of which most was heard."""
+
+    account_id: str
+    key: str
+    name: str | None
+    artist_name: str | None
+    tracks_played: int
+    total_tracks: int
+
+
 class Marts:
     """The marts of a warehouse."""
 
@@ -375,6 +400,89 @@ class Look:
         """
         found = self._rows(query, accounts=list(accounts), first=first, last=last)
         return {(row[0], row[1]): row[2] for row in found}
+
+    def discoveries(self, accounts: Sequence[str], first: date, last: date) -> dict[date, int]:
+        """How many artists none of the accounts had played before, by the first of the month."""
+        query = """
+            select dates.month_start, count(*) from (
+                select min(first_played_on) as first_played_on
+                from mart_discoveries
+                where account_id in :accounts and is_new_artist = 1
+                group by artist_key
+            ) as discoveries
+            inner join dim_dates as dates on dates.local_date = discoveries.first_played_on
+            where discoveries.first_played_on between :first and :last
+            group by dates.month_start
+        """
+        rows = self._rows(query, accounts=list(accounts), first=first, last=last)
+        return {_date(row[0]): row[1] for row in rows}
+
+    def stayed(self, accounts: Sequence[str], first: date, last: date, limit: int) -> list[Ranked]:
+        """The artists that were first played in a period, by all their plays since."""
+        query = """
+            select
+                artist_key as key, max(artist_name) as name, null as subtitle, sum(plays) as plays,
+                0 as ms_played
+            from mart_discoveries
+            where account_id in :accounts and artist_key <> 'unknown'
+            group by artist_key
+            having min(first_played_on) between :first and :last
+            order by sum(plays) desc, artist_key limit :limit
+        """
+        rows = self._rows(query, accounts=list(accounts), first=first, last=last, limit=limit)
+        return [
+            Ranked(rank=place, rank_before=None, is_new=True, **row._mapping)
+            for place, row in enumerate(rows, start=1)
+        ]
+
+    def returns(self, accounts: Sequence[str], first: date, last: date, limit: int) -> list[Return]:
+        """Artists who came back in a period, the longest away first."""
+        query = """
+            select
+                account_id, artist_key as key, artist_name as name, returned_on, days_away,
+                plays_before, plays_since
+            from mart_returns
+            where account_id in :accounts and returned_on between :first and :last
+            order by days_away desc, artist_key limit :limit
+        """
+        rows = self._rows(query, accounts=list(accounts), first=first, last=last, limit=limit)
+        return [Return(**{**row._mapping, "returned_on": _date(row.returned_on)}) for row in rows]
+
+    def nearly_whole(self, accounts: Sequence[str], limit: int) -> list[Album]:
+        """Albums of which most was heard and something not, the most nearly whole first."""
+        query = """
+            select
+                account_id, album_key as key, album_name as name, album_artist_name as artist_name,
+                tracks_played, total_tracks
+            from mart_album_completion
+            where
+                account_id in :accounts and album_type = 'album' and completed_on is null
+                and completed_per_1000 >= 500
+            order by completed_per_1000 desc, total_tracks desc, album_key limit :limit
+        """
+        rows = self._rows(query, accounts=list(accounts), limit=limit)
+        return [Album(**row._mapping) for row in rows]
+
+    def not_heard_since(self, accounts: Sequence[str], day: date, limit: int) -> list[Ranked]:
+        """Artists with the most plays, ten at least, of whom there is none since a day."""
+        query = """
+            select
+                tracks.artist_key as key, max(tracks.artist_name) as name,
+                null as subtitle, sum(days.plays) as plays, sum(days.ms_played) as ms_played
+            from fct_track_days as days
+            inner join dim_tracks as tracks on tracks.track_key = days.track_key
+            where
+                days.account_id in :accounts and days.content_type = 'track'
+                and tracks.artist_key <> 'unknown'
+            group by tracks.artist_key
+            having max(days.local_date) < :day and sum(days.plays) >= 10
+            order by sum(days.plays) desc, tracks.artist_key limit :limit
+        """
+        rows = self._rows(query, accounts=list(accounts), day=day, limit=limit)
+        return [
+            Ranked(rank=place, rank_before=None, is_new=False, **row._mapping)
+            for place, row in enumerate(rows, start=1)
+        ]
 
     def thing(self, kind: Kind, key: str, accounts: Sequence[str]) -> Thing | None:
         """An artist, track, album or podcast; None where there is none of this key."""

@@ -35,6 +35,8 @@ PAGES = (
     f"/top?kind=tracks&{EVERYTHING}",
     f"/when?{EVERYTHING}",
     "/when?account=mira",
+    f"/discover?{EVERYTHING}",
+    "/discover?period=all",
     "/trust",
     "/no-such-page",
 )

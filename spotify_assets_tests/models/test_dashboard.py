@@ -183,6 +183,39 @@ def test_one_of_each_kind_has_the_sums_of_its_plays(kind: Kind, built: Built, lo
     assert look.thing(kind, "no such key", who) is None
 
 
+@pytest.mark.parametrize("who", WHO)
+def test_new_artists_and_those_not_heard_since_are_those_of_the_plays(
+    who: tuple[str, ...], built: Built, look: Look
+) -> None:
+    query = f"""
+        select artist_key, min(local_date), max(local_date), count(*)
+        from fct_plays as plays inner join dim_tracks using (track_key)
+        where
+            account_id in ({{who}}) and {COUNTED} and plays.content_type = 'track'
+            and artist_key <> 'unknown'
+        group by artist_key
+    """
+    artists = asked(built, query, who, first="2006-01-01", last="2100-01-01")
+    for first, last in spans(built):
+        new = {key: plays for key, begun, _, plays in artists if str(first) <= begun <= str(last)}
+        assert sum(look.discoveries(who, first, last).values()) == len(new)
+        stayed = look.stayed(who, first, last, 1000)
+        assert {each.key: each.plays for each in stayed} == new
+        assert [each.plays for each in stayed] == sorted(new.values(), reverse=True)
+        day = last + timedelta(days=1)
+        missed = {key: plays for key, _, end, plays in artists if end < str(day) and plays >= 10}
+        found = look.not_heard_since(who, day, 1000)
+        assert {each.key: each.plays for each in found} == missed
+
+
+@pytest.mark.parametrize("page", ["", "top", "when", "discover", "trust"])
+def test_a_page_of_a_day_without_plays_says_so_instead_of_failing(
+    page: str, client: TestClient
+) -> None:
+    answer = client.get(f"/{page}?period=2007-01-01..2007-01-02")
+    assert answer.status_code == 200
+
+
 def main_text(page: str) -> str:
     """The words of a page, charts aside."""
     body = re.sub(r"<svg.*?</svg>", " ", page.partition('<main id="main">')[2], flags=re.DOTALL)

@@ -42,6 +42,7 @@ PAGES: Mapping[str, Callable[..., dict[str, Any]]] = {
     "overview": pages.overview,
     "top": pages.top,
     "when": pages.when,
+    "discover": pages.discover,
     "trust": pages.trust,
 }
 

@@ -72,6 +72,22 @@ def when(look: Look, choice: Choice) -> dict[str, Any]:
     }
 
 
+def discover(look: Look, choice: Choice) -> dict[str, Any]:
+    """What was new, what came back, what is worth playing again."""
+    period, accounts = choice.period, choice.ids
+    months = _each_month(look.discoveries(accounts, period.first, period.last))
+    title = "New artists a month"
+    return {
+        "months": _both(lambda width: charts.columns(months, title, width, 170, "new artists")),
+        "month_rows": months,
+        "stayed": look.stayed(accounts, period.first, period.last, 12),
+        "returns": look.returns(accounts, period.first, period.last, 12),
+        "albums": look.nearly_whole(accounts, 12),
+        "missed": look.not_heard_since(accounts, choice.today - 365 * DAY, 12),
+        "names": {each.account_id: each.name for each in choice.accounts},
+    }
+
+
 def trust(look: Look, choice: Choice) -> dict[str, Any]:
     """What is known of how whole the history is."""
     everything = [

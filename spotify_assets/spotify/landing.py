@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from spotify_assets.settings import Settings
-from spotify_assets.spotify import recently_played, transport
+from spotify_assets.spotify import profile, recently_played, transport
 from spotify_assets.spotify.authorization import StoredLogin
 from spotify_assets.spotify.client import SpotifyClient
-from spotify_assets.spotify.errors import ScopeRefused, SpotifyError
+from spotify_assets.spotify.errors import NeedsLogin, ScopeRefused, SpotifyError
 from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.retrying import Retrying
-from spotify_assets.spotify.state import SCOPE_REFUSALS_BELIEVED, State
-from spotify_assets.spotify.token_store import TokenStore
+from spotify_assets.spotify.state import SCOPE_REFUSALS_BELIEVED, State, is_same_user
+from spotify_assets.spotify.token_store import Token, TokenStore
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,11 @@ def look(settings: Settings, state: State, account_id: str, retrying: Retrying) 
     is_polling = retrying.total == 0
     seconds_left = transport.for_all_exchanges() if is_polling else transport.per_exchange
     app = OAuthApp(settings, seconds_left)
-    login = StoredLogin(app, TokenStore(settings.tokens), state, account_id)
+    store = TokenStore(settings.tokens)
+    login = StoredLogin(app, store, state, account_id)
     client = SpotifyClient(settings, login, retrying, seconds_left)
     try:
+        _require_same_user(client, state, store.load(account_id), account_id)
         answer = client.get(recently_played.PATH, limit=recently_played.LARGEST_PAGE)
         recently_played.check_answer(answer.json)
     except ScopeRefused as error:
@@ -49,6 +51,28 @@ def look(settings: Settings, state: State, account_id: str, retrying: Retrying) 
         return _failed(state, account_id, f"The stored login cannot be read or kept: {error}")
     page = state.land(account_id, answer.text, answer.date)
     return Look(account_id, new_page=page is not None, error=None)
+
+
+def _require_same_user(
+    client: SpotifyClient, state: State, token: Token | None, account_id: str
+) -> None:
+    """Ask whose a stored login is where the state knows another, and complete a killed login.
+
+    Raises:
+        NeedsLogin: it is another user's, so the state or the login was replaced.
+        SpotifyError: there was no answer.
+    """
+    account = next((each for each in state.accounts() if each.account_id == account_id), None)
+    if not account or not token or token.authorized_at == account.authorized_at:
+        return
+    identity = profile.identity_of(client)
+    if not is_same_user(account, identity):
+        raise NeedsLogin(
+            f"The stored login of {account_id} is of Spotify user {identity.spotify_id}, and "
+            f"state.db says {account.spotify_id}: one of the two was replaced. Bring it back, or "
+            "run: spotify-assets login"
+        )
+    state.attach(identity, account_id, token.authorized_at)
 
 
 def _believed(scope_refusals: int) -> str | None:

@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 from filelock import Timeout
 
 from spotify_assets.settings import Settings
-from spotify_assets.spotify import callback
+from spotify_assets.spotify import callback, profile
 from spotify_assets.spotify.authorization import FreshLogin
 from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.client import SpotifyClient
-from spotify_assets.spotify.errors import BadAnswer, LoginFailed, RateLimited, SpotifyError
+from spotify_assets.spotify.errors import LoginFailed, RateLimited, SpotifyError
 from spotify_assets.spotify.oauth import OAuthApp
 from spotify_assets.spotify.refusals import line
 from spotify_assets.spotify.retrying import Retrying
@@ -28,7 +28,6 @@ from spotify_assets.spotify.state import Account, Identity, State, check_name, n
 from spotify_assets.spotify.token_store import Token, TokenStore
 
 WAIT_SECONDS = 600
-PROFILE = "me"
 FOREIGN = (
     "That answer belongs to another login (its state differs), so it was not used. This one waits "
     "on: agree at the address that the terminal shows."
@@ -99,7 +98,7 @@ class _Attempt:
         self._app = OAuthApp(settings)
         # Before a person agrees in vain.
         self._app.check_blocks()
-        Blocks(settings).check(PROFILE)
+        Blocks(settings).check(profile.PATH)
         self._session, self._address, self._state_sent = self._app.authorization_request()
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._lock = threading.Lock()
@@ -157,7 +156,7 @@ class _Attempt:
         token = self._app.exchange(self._session, _code(answer))
         try:
             client = SpotifyClient(self._settings, FreshLogin(token), Retrying.patient())
-            identity = _identity(client)
+            identity = profile.identity_of(client)
         except SpotifyError as error:
             again = "Then run" if isinstance(error, RateLimited) else "Run"
             error.args = (f"{error} This login was not finished. {again}: spotify-assets login",)
@@ -211,21 +210,6 @@ class _Attempt:
             return False
         self._handle_redirect(text.strip())
         return True
-
-
-def _identity(client: SpotifyClient) -> Identity:
-    profile = client.get(PROFILE).json
-    user_id = _text(profile.get("id"))
-    if not user_id:
-        raise BadAnswer("Spotify did not say who logged in.")
-    return Identity(user_id, _text(profile.get("account_id")), _text(profile.get("display_name")))
-
-
-def _text(value: object) -> str | None:
-    """The value where it is text that every database takes: no NUL, no lone surrogate."""
-    if not isinstance(value, str) or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
-        return None
-    return value
 
 
 def _belongs(answer: str, state_sent: str) -> bool:

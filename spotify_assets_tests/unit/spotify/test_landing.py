@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.settings import Settings
 from spotify_assets.spotify.landing import Look, look, look_at_all
+from spotify_assets.spotify.login import login
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, Identity, State
 from spotify_assets.spotify.token_store import Token, TokenStore
@@ -71,7 +73,7 @@ def token(new_token: Callable[..., Token]) -> Token:
 def known(state: State, store: TokenStore, token: Token) -> None:
     """Two accounts with logins, and one that was never logged in."""
     for name in ("mira", "jonas"):
-        state.attach(Identity(name, None, None), None, "2026-01-15T10:00:00.000Z")
+        state.attach(Identity(name, None, None), None, token.authorized_at)
         store.save(name, replace(token, access_token=f"BQ-{name}"))
 
 
@@ -189,10 +191,42 @@ def test_a_lost_login_does_not_stop_the_others(
     assert str(settings.tokens) in outcomes["mira"].error or "login" in outcomes["mira"].error
 
 
+@pytest.mark.parametrize("replaced", ["the login", "the state"])
+def test_a_login_and_a_state_of_two_users_are_never_mixed(
+    replaced: str, settings: Settings, state: State, store: TokenStore, log_in: LogIn
+) -> None:
+    """Both have an account of one name; nothing but Spotify can tell."""
+    log_in("mira", account_id="kitchen")
+    mine = store.load("kitchen")
+    others = replace(settings, data=settings.data / "others")
+    login(
+        others,
+        State(others.state_path),
+        TokenStore(others.tokens),
+        account_id="kitchen",
+        open_browser=lambda url: consent(url, "jonas"),
+        tell=lambda _: None,
+    )
+    theirs = TokenStore(others.tokens).load("kitchen")
+    assert mine
+    assert theirs
+    if replaced == "the login":
+        store.save("kitchen", theirs)
+    else:
+        for path in settings.data.glob("state.db*"):
+            path.unlink()
+        shutil.copy(others.state_path, settings.state_path)
+    found = look(settings, State(settings.state_path), "kitchen", NEVER)
+    assert "one of the two was replaced" in str(found.error)
+    assert State(settings.state_path).page_ids() == []
+    store.save("kitchen", mine if replaced == "the login" else theirs)
+    assert look(settings, State(settings.state_path), "kitchen", NEVER).error is None
+
+
 def test_an_account_that_was_never_logged_in_is_not_asked(
     serve: Serve, settings: Settings, state: State, store: TokenStore, token: Token
 ) -> None:
-    state.attach(Identity("mira", None, None), None, "2026-01-15T10:00:00.000Z")
+    state.attach(Identity("mira", None, None), None, token.authorized_at)
     from spotify_assets import database
     from spotify_assets.spotify.tables import accounts
 

@@ -24,6 +24,7 @@ from spotify_assets.cli import (
     refresh,
     schedule,
     status,
+    top,
     worlds,
 )
 from spotify_assets.settings import SettingsError, keep_to_ourselves
@@ -114,6 +115,7 @@ for command in (
     quarantine.quarantine,
     plays.view,
     plays.trace,
+    top.top,
     dashboard.dashboard,
     status.status,
     backups.backup,

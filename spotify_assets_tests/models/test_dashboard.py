@@ -1,8 +1,9 @@
 """Each figure of the dashboard is what a query of its own on the fact says."""
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from spotify_assets import times
+from spotify_assets.cli import main
+from spotify_assets.cli.output import printable
+from spotify_assets.cli.top import bar
 from spotify_assets.outputs import figures
 from spotify_assets.outputs.dashboard.app import app
 from spotify_assets.outputs.marts import Kind, Look, Marts
@@ -244,6 +249,35 @@ def test_the_pages_show_these_figures(built: Built, look: Look, client: TestClie
                 found = look.thing(kind, each.key, accounts)
                 assert found is not None
                 assert f"{figures.number(found.plays)} play" in main_text(one.text)
+
+
+@pytest.mark.parametrize("kind", ["artists", "tracks", "albums"])
+@pytest.mark.parametrize("by", ["plays", "time"])
+def test_the_command_tells_the_same_ranking(kind: str, by: str, built: Built, look: Look) -> None:
+    first, last = next(spans(built))
+    asked_for = ["top", kind, "--period", f"{first}..{last}", "--by", by, "--limit", "1000"]
+    environment = built.settings.environment()
+    done = CliRunner().invoke(main, [*asked_for, "--json"], env=environment)
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    before = (first - (last - first) - timedelta(days=1), first - timedelta(days=1))
+    who = ("jonas", "mira")
+    found = look.top(Kind(kind), who, first, last, before=before, by_time=by == "time", limit=1000)
+    assert answer["rows"] == [asdict(each) for each in found]
+    assert answer["accounts"] == list(who)
+    assert answer["days_at_least"] == look.totals(who, first, last).days_at_least
+    shown = CliRunner().invoke(main, asked_for, env=environment | {"COLUMNS": "200"}).stdout
+    assert len(shown.splitlines()) == len(found) + 2 + bool(answer["days_at_least"])
+    for each in found:
+        assert printable(each.name) in shown
+
+
+def test_a_bar_is_as_long_as_its_share_and_never_nothing() -> None:
+    assert bar(100, 100) == "█" * 20
+    assert bar(50, 100) == "█" * 10
+    assert bar(1, 1_000_000) == "▏"
+    lengths = [len(bar(amount, 1000)) for amount in range(1, 1001)]
+    assert lengths == sorted(lengths)
 
 
 @pytest.mark.parametrize(

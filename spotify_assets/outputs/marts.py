@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, CursorResult
 
 from spotify_assets import database
+from spotify_assets.outputs.periods import SPOTIFY_BEGAN
 
 
 class Kind(StrEnum):
@@ -88,7 +89,7 @@ class Ranked:
 
     Attributes:
         rank_before: its rank in the period before; None where it was not played then.
-        is_new: it was never played before this period.
+        is_new: it was never played before this period. False where nothing is compared.
     """
 
     rank: int
@@ -194,8 +195,12 @@ class Look:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._spans: dict[tuple[str, ...], str] = {}
 
     def _rows(self, query: str, **values: Any) -> Sequence[Any]:
+        return self._run(query, **values).all()
+
+    def _run(self, query: str, **values: Any) -> CursorResult[Any]:
         lists: list[BindParameter[Any]] = [
             bindparam(name, expanding=True)
             for name, value in values.items()
@@ -205,7 +210,7 @@ class Look:
             name: value.isoformat() if isinstance(value, date) else value
             for name, value in values.items()
         }
-        return self._connection.execute(text(query).bindparams(*lists), given).all()
+        return self._connection.execute(text(query).bindparams(*lists), given)
 
     def accounts(self) -> list[Account]:
         """All listeners with a play or a gap, by the names that they are shown under."""
@@ -215,32 +220,50 @@ class Look:
         """
         return [Account(row[0], row[1], _date(row[2]), _date(row[3])) for row in self._rows(query)]
 
+    def _played(self, accounts: Sequence[str], first: date, last: date) -> str:
+        """A table of what was played, one row for each track, for all questions of this look.
+
+        Columns: track_key, content_type, plays, ms_played, ms_played_estimated, last_date.
+        """
+        span = (*sorted(accounts), first.isoformat(), last.isoformat())
+        if span not in self._spans:
+            self._spans[span] = name = f"played_{len(self._spans)}"
+            query = f"""
+                create temporary table {name} as
+                select
+                    track_key, content_type, sum(plays) as plays, sum(ms_played) as ms_played,
+                    sum(ms_played_estimated) as ms_played_estimated, max(local_date) as last_date
+                from fct_track_days
+                where account_id in :accounts and local_date between :first and :last
+                group by track_key, content_type
+            """  # noqa: S608 # ours
+            self._run(query, accounts=list(accounts), first=first, last=last)
+        return self._spans[span]
+
     def totals(self, accounts: Sequence[str], first: date, last: date) -> Totals:
         """Sums of counted plays, and how many different artists and tracks they are of."""
-        query = """
+        query = f"""
             select
-                coalesce(sum(days.plays), 0),
-                coalesce(sum(days.ms_played), 0),
-                coalesce(sum(days.ms_played_estimated), 0),
+                coalesce(sum(played.plays), 0),
+                coalesce(sum(played.ms_played), 0),
+                coalesce(sum(played.ms_played_estimated), 0),
                 count(distinct case
-                    when days.content_type = 'track' and tracks.artist_key <> 'unknown'
+                    when played.content_type = 'track' and tracks.artist_key <> 'unknown'
                         then tracks.artist_key
                 end),
                 count(distinct case
-                    when days.content_type = 'track' and days.track_key <> 'unknown'
-                        then days.track_key
+                    when played.content_type = 'track' and played.track_key <> 'unknown'
+                        then played.track_key
                 end)
-            from fct_track_days as days
-            inner join dim_tracks as tracks on tracks.track_key = days.track_key
-            where days.account_id in :accounts and days.local_date between :first and :last
-        """
+            from {self._played(accounts, first, last)} as played
+            inner join dim_tracks as tracks on tracks.track_key = played.track_key
+        """  # noqa: S608 # ours
         gaps = """
             select count(distinct local_date) from mart_coverage
             where account_id in :accounts and local_date between :first and :last and open_gaps > 0
         """
-        found = {"accounts": list(accounts), "first": first, "last": last}
-        sums, at_least = self._rows(query, **found)[0], self._rows(gaps, **found)[0]
-        return Totals(*sums, *at_least)
+        at_least = self._rows(gaps, accounts=list(accounts), first=first, last=last)[0]
+        return Totals(*self._rows(query)[0], *at_least)
 
     def days(self, accounts: Sequence[str], first: date, last: date) -> list[Day]:
         """Each local date from the accounts' first to their last, ascending."""
@@ -281,32 +304,25 @@ class Look:
         """The most played of a period; ties as in the marts: by the other measure, then by key."""
         columns = COLUMNS[kind]
         order = "ms_played desc, plays desc" if by_time else "plays desc, ms_played desc"
-        ranked = f"""
-            select
-                tracks.{columns.key} as ranked_key,
-                max(tracks.{columns.name}) as ranked_name,
-                max({"tracks." * (columns.subtitle != "null")}{columns.subtitle}) as subtitle,
-                sum(days.plays) as plays,
-                sum(days.ms_played) as ms_played
-            from fct_track_days as days
-            inner join dim_tracks as tracks on tracks.track_key = days.track_key
-            where
-                days.account_id in :accounts
-                and days.local_date between :first and :last
-                and days.content_type = :content_type
-                and tracks.{columns.key} <> 'unknown'
-            group by tracks.{columns.key}
-        """  # noqa: S608 # ours
-        values: dict[str, Any] = {
-            "accounts": list(accounts),
-            "content_type": columns.content_type,
-        }
+
+        def ranked(since: date, until: date) -> str:
+            return f"""
+                select
+                    tracks.{columns.key} as ranked_key,
+                    max(tracks.{columns.name}) as ranked_name,
+                    max({"tracks." * (columns.subtitle != "null")}{columns.subtitle}) as subtitle,
+                    sum(played.plays) as plays,
+                    sum(played.ms_played) as ms_played
+                from {self._played(accounts, since, until)} as played
+                inner join dim_tracks as tracks on tracks.track_key = played.track_key
+                where
+                    played.content_type = '{columns.content_type}'
+                    and tracks.{columns.key} <> 'unknown'
+                group by tracks.{columns.key}
+            """  # noqa: S608 # ours
+
         found = self._rows(
-            f"{ranked} order by {order}, ranked_key limit :limit",
-            first=first,
-            last=last,
-            limit=limit,
-            **values,
+            f"{ranked(first, last)} order by {order}, ranked_key limit :limit", limit=limit
         )
         keys = [row.ranked_key for row in found]
         ranks: dict[str, int] = {}
@@ -314,12 +330,12 @@ class Look:
             query = f"""
                 select ranked_key, place from (
                     select ranked_key, row_number() over (order by {order}, ranked_key) as place
-                    from ({ranked}) as ranked
+                    from ({ranked(*before)}) as ranked
                 ) as places where ranked_key in :keys
             """  # noqa: S608 # ours
-            rows = self._rows(query, first=before[0], last=before[1], keys=keys, **values)
-            ranks = {row.ranked_key: row.place for row in rows}
-        known = self._played_before(columns, keys, first, values) if keys else set()
+            ranks = {row.ranked_key: row.place for row in self._rows(query, keys=keys)}
+        values = {"accounts": list(accounts), "content_type": columns.content_type}
+        known = self._played_before(columns, keys, first, values) if before and keys else set()
         return [
             Ranked(
                 place,
@@ -329,7 +345,7 @@ class Look:
                 row.plays,
                 row.ms_played,
                 ranks.get(row.ranked_key),
-                is_new=row.ranked_key not in known,
+                is_new=before is not None and row.ranked_key not in known,
             )
             for place, row in enumerate(found, start=1)
         ]
@@ -348,7 +364,8 @@ class Look:
                         days.account_id in :accounts
                         and days.track_key = tracks.track_key
                         and days.content_type = :content_type
-                        and days.local_date < :first
+                        -- By the index of the tracks: days are before it for most.
+                        and days.local_date || '' < :first
                 )
         """  # noqa: S608 # ours
         return {key for (key,) in self._rows(query, keys=keys, first=first, **values)}
@@ -465,24 +482,32 @@ class Look:
 
     def not_heard_since(self, accounts: Sequence[str], day: date, limit: int) -> list[Ranked]:
         """Artists with the most plays, ten at least, of whom there is none since a day."""
-        query = """
+        query = f"""
             select
                 tracks.artist_key as key, max(tracks.artist_name) as name,
-                null as subtitle, sum(days.plays) as plays, sum(days.ms_played) as ms_played
-            from fct_track_days as days
-            inner join dim_tracks as tracks on tracks.track_key = days.track_key
-            where
-                days.account_id in :accounts and days.content_type = 'track'
-                and tracks.artist_key <> 'unknown'
+                null as subtitle, sum(played.plays) as plays, sum(played.ms_played) as ms_played
+            from {self._played(accounts, SPOTIFY_BEGAN, date.max)} as played
+            inner join dim_tracks as tracks on tracks.track_key = played.track_key
+            where played.content_type = 'track' and tracks.artist_key <> 'unknown'
             group by tracks.artist_key
-            having max(days.local_date) < :day and sum(days.plays) >= 10
-            order by sum(days.plays) desc, tracks.artist_key limit :limit
-        """
-        rows = self._rows(query, accounts=list(accounts), day=day, limit=limit)
+            having max(played.last_date) < :day and sum(played.plays) >= 10
+            order by sum(played.plays) desc, tracks.artist_key limit :limit
+        """  # noqa: S608 # ours
+        rows = self._rows(query, day=day, limit=limit)
         return [
             Ranked(rank=place, rank_before=None, is_new=False, **row._mapping)
             for place, row in enumerate(rows, start=1)
         ]
+
+    def clock_of_all_time(self, accounts: Sequence[str]) -> dict[tuple[int, int], int]:
+        """As `clock`, of all days: the marts of the day know, without reading every play."""
+        query = """
+            select local_weekday, local_hour, sum(plays)
+            from mart_listening_clock where account_id in :accounts and plays > 0
+            group by local_weekday, local_hour
+        """
+        found = self._rows(query, accounts=list(accounts))
+        return {(row[0], row[1]): row[2] for row in found}
 
     def thing(self, kind: Kind, key: str, accounts: Sequence[str]) -> Thing | None:
         """An artist, track, album or podcast; None where there is none of this key."""

@@ -150,7 +150,7 @@ def test_hours_newest_plays_and_discoveries_are_those_of_the_plays(
         where account_id in ({{who}}) and {COUNTED} and time_is_unreliable = 0 group by 1, 2
     """
     found = {(row[0], row[1]): row[2] for row in asked(built, hours, who, **values)}
-    assert look.clock(who, first, last) == found
+    assert look.clock(who, first, last) == look.clock_of_all_time(who) == found
     newest = f"""
         select play_id from fct_plays where account_id in ({{who}}) and {COUNTED}
         order by ended_at desc, play_id desc limit 10

@@ -200,7 +200,10 @@ def _calendar(look: Look, choice: Choice, year: int) -> Markup:
 
 
 def _clock(look: Look, choice: Choice) -> dict[str, Any]:
-    counts = look.clock(choice.ids, choice.period.first, choice.period.last)
+    if choice.period.before is None:
+        counts = look.clock_of_all_time(choice.ids)
+    else:
+        counts = look.clock(choice.ids, choice.period.first, choice.period.last)
     most = max(counts, key=lambda when: (counts[when], when), default=None)
     names = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
     title = "Plays by day of the week and hour"

@@ -193,8 +193,7 @@ def remove(settings: Settings, account_id: str) -> Removed:
         if not state.remove_account(account_id, is_worthless=lambda body: not _items(body)):
             # A poll brought the first plays since.
             require_removable(account_id, holdings(settings, account_id))
-        if settings.warehouse_path.exists():
-            _remove_rows(warehouse, account_id)
+        _remove_rows(warehouse, account_id)
     return Removed(held.exported_rows, kept.made.archive if kept else None)
 
 
@@ -226,8 +225,8 @@ def _remove_rows(warehouse: Warehouse, account_id: str) -> None:
         brought = connection.execute(
             select(func.sum(loads.c.rows_loaded)).where(loads.c.account_id == account_id)
         ).scalar()
-        if brought:
-            connection.execute(insert(removals).values(removed_at=times.now_text(), rows=brought))
+        # Of an empty account as well: the last backup knows it.
+        connection.execute(insert(removals).values(removed_at=times.now_text(), rows=brought or 0))
         removed = 0
         for table in (
             coverage_gaps,

@@ -7,6 +7,7 @@ the same loads. Of accounts the warehouse and the tokens know, too.
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,13 @@ def losses(settings: Settings) -> list[str]:
 def less_than_backed_up(settings: Settings, copy: Path) -> list[str]:
     """What a copy of the warehouse, and the state, lack of the last backup, in words."""
     backups = _good(settings)
-    lost = _lost_rows(settings, copy, backups)
-    packed = backups[0].contents.files.get(FILES[1]) if backups else None
+    if not backups:
+        return []
+    lost, mark = _lost_rows(settings, copy, backups), _mark(Warehouse(copy), backups)
+    packed = mark.contents.files.get(FILES[1]) if mark.contents else None
     held = packed.tables["accounts"].rows if packed and "accounts" in packed.tables else 0
     known = len(State(settings.state_path).accounts())
-    made_at = backups[0].contents.made_at if backups else ""
-    gone = sum(row.removed_at > made_at for row in _rows(Warehouse(copy), removals))
-    if known + gone < held:
+    if known + len(mark.removed) < held:
         lost.append(
             f"{settings.state_path.name} knows {known:,} accounts; in the last backup it knew "
             f"{held:,}. spotify-assets restore brings them back"
@@ -89,29 +90,53 @@ def has_backups(settings: Settings) -> bool:
     return bool(_good(settings))
 
 
-def _lacking(path: Path, backups: Sequence[Backup]) -> str | None:
-    """What a warehouse lacks of its backups and nothing on record explains.
+@dataclass(frozen=True)
+class _Mark:
+    """What a warehouse must hold.
 
-    It holds at least what the last one holds. A restore since then explains what is not in the
-    backup that was restored, and a removal since then the rows that it took.
+    Attributes:
+        contents: of the last backup, or of the one that was restored since; None where that one is
+            not among the backups.
+        highest_load: the load up to which it must go.
+        removed: the rows that each removal of an account took since then.
     """
-    warehouse, last = Warehouse(path), backups[0].contents
-    compared: Contents | None = last
-    least_load, since = last.highest_load, last.made_at
+
+    contents: Contents | None
+    highest_load: int
+    removed: list[int]
+
+
+def _mark(warehouse: Warehouse, backups: Sequence[Backup]) -> _Mark:
+    """The mark for a warehouse: it holds what the last backup holds, unless it tells why not.
+
+    A restore since then explains what is not in the backup that was restored, and a removal since
+    then the rows that it took.
+    """
+    last = backups[0].contents
+    contents: Contents | None = last
+    load, since = last.highest_load, last.made_at
     for restore in _rows(warehouse, restores):
         if restore.restored_at > last.made_at:
             kept = (each.contents for each in backups if each.archive.name == restore.archive)
-            compared = next(kept, None)
-            least_load, since = restore.highest_load, restore.made_at
+            contents = next(kept, None)
+            load, since = restore.highest_load, restore.made_at
     removed = [row.rows for row in _rows(warehouse, removals) if row.removed_at > since]
+    return _Mark(contents, load, removed)
+
+
+def _lacking(path: Path, backups: Sequence[Backup]) -> str | None:
+    """What a warehouse lacks of its backups and nothing on record explains."""
+    warehouse, last = Warehouse(path), backups[0].contents
+    mark = _mark(warehouse, backups)
     plays, load = warehouse.count_plays(), highest_load(warehouse)
     made_at = times.local(last.made_at, "UTC")
-    if plays + sum(removed) < (compared.plays if compared else 0) or load < least_load:
+    least = mark.contents.plays if mark.contents else 0
+    if plays + sum(mark.removed) < least or load < mark.highest_load:
         return (
             f"The warehouse holds {plays:,} plays of {load:,} loads; at {made_at} it held "
             f"{last.plays:,} of {last.highest_load:,}"
         )
-    if compared and not removed and not _has_loads_of(path, compared):
+    if mark.contents and not mark.removed and not _has_loads_of(path, mark.contents):
         return (
             f"The warehouse is another one than at {made_at}, when it held {last.plays:,} plays, "
             "or its loads were changed"

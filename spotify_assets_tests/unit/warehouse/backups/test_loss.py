@@ -109,6 +109,18 @@ def test_an_older_backup_can_be_restored_again_and_again(owner: User) -> None:
         assert back_up(settings)
 
 
+def test_an_older_backup_in_place_of_a_damaged_state_explains_who_is_not_there(
+    owner: User,
+) -> None:
+    settings = owner.settings
+    for path in settings.data.glob("state.db*"):
+        path.unlink()
+    settings.state_path.write_bytes(b"no database" * 1000)
+    restore(settings, backups_in(settings.backups)[-1])  # from before jonas came
+    assert [each.account_id for each in State(settings.state_path).accounts()] == ["mira"]
+    assert back_up(settings)
+
+
 def test_a_restore_explains_no_more_than_what_its_backup_lacks(owner: User) -> None:
     settings = owner.settings
     restore(settings, backups_in(settings.backups)[-1])
@@ -133,6 +145,32 @@ def test_the_removal_of_an_account_explains_its_rows_and_no_others(
     assert losses(settings) == []
     delete_plays(settings)
     assert losses(settings)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_removal_of_an_empty_account_explains_that_it_is_gone(
+    is_there: bool, owner: User
+) -> None:
+    settings = owner.settings
+    if not is_there:  # everybody has logged in, and nothing was loaded yet
+        take_away(settings)
+        shutil.rmtree(settings.backups)
+        State(settings.state_path).prune_pages("9999")
+    State(settings.state_path).add_account("kitchen")
+    remove(settings, "kitchen")  # after a backup, which knows it
+    assert losses(settings) == []
+    assert back_up(settings)
+
+
+def test_the_removal_of_an_account_of_which_no_row_was_loaded_is_no_loss(
+    owner: User, tmp_path: Path
+) -> None:
+    settings = owner.settings
+    archive = pack(tmp_path / "a.zip", {FILE: rows_of(1, ms_played=-1)})
+    list(import_packages(settings, "kitchen", find_packages([archive]), lambda *_: None))
+    remove(settings, "kitchen")
+    assert losses(settings) == []
+    assert back_up(settings)
 
 
 def test_a_lost_state_is_not_called_well(owner: User) -> None:

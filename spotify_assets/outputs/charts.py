@@ -115,12 +115,12 @@ def bars(rows: Sequence[Bar], title: str, width: int, height: int) -> Markup:
     return _svg(width, height, title, parts)
 
 
-def calendar(days: Sequence[Day], first: date, last: date, title: str, cell: int = 13) -> Markup:
+def calendar(days: Sequence[Day], first: date, last: date, title: str) -> Markup:
     """A square for each day, a column for each week, darker for more time."""
     found = {each.date: each for each in days}
     begin = first - timedelta(days=first.weekday())
     most = _high([each.ms_played for each in days])
-    left, top = 30, 18
+    left, top, cell = 30, 18, 13
     weeks = (last - begin).days // DAYS_PER_WEEK + 1
     parts = [
         f'<text x="0" y="{top + place * cell + cell - 3}">{WEEKDAYS[place]}</text>'

@@ -1,6 +1,6 @@
 """The questions that pages and pictures ask of the marts. Read only; the one module that does so.
 
-What a figure means stands in the description of its model. A question is about accounts, and about
+The description of a model says what its figures mean. A question is about accounts and
 local dates from a first to a last one, both in it, written YYYY-MM-DD.
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, text
+from sqlalchemy import BindParameter, bindparam, inspect, text
 from sqlalchemy.engine import Connection, CursorResult
 
 from spotify_assets import database
@@ -180,14 +180,8 @@ class Marts:
     def look(self) -> Iterator["Look | None"]:
         """One look, which sees one state; None where no model is built yet."""
         with database.reading(self._path) as connection:
-            is_built = connection is not None and bool(
-                connection.execute(
-                    text(
-                        "select 1 from sqlite_master where type = 'view' and name = :name"
-                    ).bindparams(name="mart_listening_by_day")
-                ).first()
-            )
-            yield Look(connection) if connection is not None and is_built else None
+            is_built = connection and inspect(connection).has_table("mart_listening_by_day")
+            yield Look(connection) if connection and is_built else None
 
 
 class Look:

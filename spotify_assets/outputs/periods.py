@@ -27,10 +27,6 @@ class Period:
     title: str
     title_before: str
 
-    @property
-    def days(self) -> int:
-        return (self.last - self.first) // DAY + 1
-
 
 def period(name: str, today: date) -> Period:
     """The period of a name.
@@ -38,6 +34,13 @@ def period(name: str, today: date) -> Period:
     Raises:
         ValueError: there is none of this name, or it ends before it begins.
     """
+    try:
+        return _period(name, today)
+    except OverflowError:
+        raise ValueError(f"{name} is outside the calendar.") from None
+
+
+def _period(name: str, today: date) -> Period:
     if name == "all":
         return Period(name, SPOTIFY_BEGAN, today, None, "all time", "")
     if name in map(str, LAST_DAYS):

@@ -56,7 +56,9 @@ def look(settings: Settings, state: State, account_id: str, retrying: Retrying) 
 def _require_same_user(
     client: SpotifyClient, state: State, token: Token | None, account_id: str
 ) -> None:
-    """Ask whose a stored login is where the state knows another, and complete a killed login.
+    """Ask Spotify for the user where the stored login and the state are of different moments.
+
+    One of the two was replaced, or a login was killed between them, which is completed here.
 
     Raises:
         NeedsLogin: it is another user's, so the state or the login was replaced.

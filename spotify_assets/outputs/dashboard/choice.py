@@ -1,4 +1,4 @@
-"""What a reader chose, as it stands in the address: whose plays, of when, by what."""
+"""What a reader chose: accounts, a period, a measure. All of it stands in the address."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from spotify_assets.outputs.marts import Account
 from spotify_assets.outputs.periods import LAST_DAYS, Period, period
 from spotify_assets.settings import Settings
 
-EVERYBODY = "together"
 DEFAULT_PERIOD = "28"
 
 
@@ -29,8 +28,9 @@ class Choice:
     """One reader's choice, and the addresses of the others.
 
     Attributes:
-        chosen: the accounts whose plays are shown.
-        today: the date on that clock, which is SPOTIFY_TIMEZONE's.
+        chosen: the accounts that the page is about.
+        clock: the zone of SPOTIFY_TIMEZONE.
+        today: the date in it.
     """
 
     accounts: Sequence[Account]
@@ -52,8 +52,8 @@ class Choice:
         """
         clock = ZoneInfo(settings.timezone)
         today = times.now().astimezone(clock).date()
-        who = query.get("account") or EVERYBODY
-        chosen = [each for each in accounts if who in (EVERYBODY, each.account_id)]
+        who = query.get("account")
+        chosen = [each for each in accounts if not who or who == each.account_id]
         if not chosen:
             raise ValueError("There is no such account.")
         by = query.get("by") or "plays"
@@ -74,8 +74,9 @@ class Choice:
         return [each.account_id for each in self.chosen]
 
     @property
-    def who(self) -> str:
-        return self.chosen[0].account_id if len(self.chosen) == 1 else EVERYBODY
+    def one(self) -> str | None:
+        """The account that is chosen, or is the only one; None for all of several."""
+        return self.chosen[0].account_id if len(self.chosen) == 1 else None
 
     def address(self, page: str, **changes: str | None) -> str:
         """The address of a page with the same choice, but for what changes."""
@@ -104,11 +105,11 @@ class Choice:
             Link(
                 each.name,
                 self.address(page, account=each.account_id),
-                self.who == each.account_id,
+                self.one == each.account_id,
             )
             for each in self.accounts
         ]
-        together = Link("Together", self.address(page, account=None), self.who == EVERYBODY)
+        together = Link("Together", self.address(page, account=None), self.one is None)
         return [together, *links]
 
     def measures(self, page: str, **kept: str) -> list[Link]:

@@ -30,7 +30,6 @@ def overview(look: Look, choice: Choice) -> dict[str, Any]:
     before = look.totals(accounts, *period.before) if period.before else None
     return {
         "totals": totals,
-        "before": before,
         "new_artists": look.new_artists(accounts, period.first, period.last),
         "streak": _streak(look, choice),
         "days": _bars(look, choice, 300),
@@ -63,7 +62,7 @@ def when(look: Look, choice: Choice) -> dict[str, Any]:
     """Days and hours: when somebody listens."""
     first = min(each.first_date for each in choice.chosen).year
     years = range(choice.today.year, first - 1, -1)
-    streaks = look.streaks(choice.who) if len(choice.chosen) == 1 else []
+    streaks = look.streaks(choice.one) if choice.one else []
     return {
         "days": _bars(look, choice, 260),
         "clock": _clock(look, choice),
@@ -162,9 +161,7 @@ def _top(look: Look, choice: Choice, kind: Kind, limit: int) -> Any:
 
 def _streak(look: Look, choice: Choice) -> tuple[Streak | None, Streak] | None:
     """The streak that goes on, and the longest; None without any, or of several accounts."""
-    if len(choice.chosen) > 1:
-        return None
-    streaks = look.streaks(choice.who)
+    streaks = look.streaks(choice.one) if choice.one else []
     if not streaks:
         return None
     on = next((each for each in streaks if each.last >= choice.today - DAY), None)

@@ -36,7 +36,19 @@ def test_a_name_is_of_these_days(
 
 @pytest.mark.parametrize(
     "name",
-    ["", "x", "8", "2026-13", "2026-3", "20260301..20260302x", "..", "2026-03-02..2026-03-01"],
+    [
+        "",
+        "x",
+        "8",
+        "2026-13",
+        "2026-3",
+        "20260301..20260302x",
+        "..",
+        "2026-03-02..2026-03-01",
+        "9999-12",
+        "0001",
+        "0001-01-01..9999-12-31",
+    ],
 )
 def test_another_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError):

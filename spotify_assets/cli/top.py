@@ -14,7 +14,7 @@ from spotify_assets.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spotify_assets.outputs.marts import Ranked
+    from spotify_assets.outputs.marts.rankings import Ranked
 
 KINDS = ("artists", "tracks", "albums", "podcasts")
 BAR_COLUMNS = 20
@@ -45,7 +45,8 @@ def top(kind: str, period: str, account: str | None, by: str, limit: int, as_jso
     """
     from spotify_assets.cli.accounts import account_named
     from spotify_assets.outputs import figures
-    from spotify_assets.outputs.marts import Kind, Marts
+    from spotify_assets.outputs.marts import rankings, sums
+    from spotify_assets.outputs.marts.look import Kind, Marts
     from spotify_assets.outputs.periods import period as period_of
 
     settings = Settings.load()
@@ -60,9 +61,10 @@ def top(kind: str, period: str, account: str | None, by: str, limit: int, as_jso
             raise click.ClickException("Nothing is modelled yet. Run: spotify-assets refresh")
         accounts = [each.account_id for each in look.accounts()]
         accounts = [account_id] if account_id else accounts
-        totals = look.totals(accounts, span.first, span.last)
+        totals = sums.totals(look, accounts, span.first, span.last)
         by_time = by == "time"
-        rows = look.top(
+        rows = rankings.top(
+            look,
             Kind(kind),
             accounts,
             span.first,

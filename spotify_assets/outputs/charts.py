@@ -11,7 +11,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from spotify_assets.outputs import figures
-from spotify_assets.outputs.marts import Day
+from spotify_assets.outputs.marts.sums import Day
 
 WIDE, NARROW = 760, 350  # of a chart in a wide window, and on a phone
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

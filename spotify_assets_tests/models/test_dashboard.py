@@ -21,7 +21,8 @@ from spotify_assets.cli.output import printable
 from spotify_assets.cli.top import bar
 from spotify_assets.outputs import figures
 from spotify_assets.outputs.dashboard.app import app
-from spotify_assets.outputs.marts import Kind, Look, Marts
+from spotify_assets.outputs.marts import plays, rankings, stories, sums, things
+from spotify_assets.outputs.marts.look import Kind, Look, Marts
 from spotify_assets.same_origin import hosts_of
 from spotify_assets_tests.models.building import Built
 
@@ -88,12 +89,12 @@ def test_the_sums_of_a_period_are_those_of_its_plays(
     """
     for first, last in spans(built):
         values = {"first": first.isoformat(), "last": last.isoformat()}
-        totals = look.totals(who, first, last)
-        (sums,) = asked(built, query, who, **values)
-        assert tuple(vars(totals).values())[:5] == sums
+        totals = sums.totals(look, who, first, last)
+        (expected,) = asked(built, query, who, **values)
+        assert tuple(vars(totals).values())[:5] == expected
         ((at_least,),) = asked(built, gaps, who, **values)
         assert totals.days_at_least == at_least
-        days = look.days(who, first, last)
+        days = sums.days(look, who, first, last)
         assert sum(day.plays for day in days) == totals.plays
         assert sum(day.ms_played for day in days) == totals.ms_played
         assert sum(day.ms_played_estimated for day in days) == totals.ms_played_estimated
@@ -126,7 +127,9 @@ def test_a_ranking_is_that_of_the_plays_and_says_where_each_stood_before(
             )
         }
         ever = {row[0] for row in asked(built, query, who, first="2006-01-01", last=str(before[1]))}
-        found = look.top(kind, who, first, last, before=before, by_time=by_time, limit=1000)
+        found = rankings.top(
+            look, kind, who, first, last, before=before, by_time=by_time, limit=1000
+        )
         assert [(each.key, each.plays, each.ms_played) for each in found] == rows
         assert [each.rank for each in found] == list(range(1, len(rows) + 1))
         for each in found:
@@ -136,7 +139,7 @@ def test_a_ranking_is_that_of_the_plays_and_says_where_each_stood_before(
 
 def test_the_rankings_of_some_tests_are_not_empty(look: Look) -> None:
     for kind in (Kind.ARTISTS, Kind.TRACKS, Kind.ALBUMS):
-        assert look.top(kind, ("mira",), date(2006, 1, 1), date(2100, 1, 1))
+        assert rankings.top(look, kind, ("mira",), date(2006, 1, 1), date(2100, 1, 1))
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -150,12 +153,14 @@ def test_hours_newest_plays_and_discoveries_are_those_of_the_plays(
         where account_id in ({{who}}) and {COUNTED} and time_is_unreliable = 0 group by 1, 2
     """
     found = {(row[0], row[1]): row[2] for row in asked(built, hours, who, **values)}
-    assert look.clock(who, first, last) == look.clock_of_all_time(who) == found
+    assert sums.clock(look, who, first, last) == sums.clock_of_all_time(look, who) == found
     newest = f"""
         select play_id from fct_plays where account_id in ({{who}}) and {COUNTED}
         order by ended_at desc, play_id desc limit 10
     """
-    assert [(play.play_id,) for play in look.newest(who, 10)] == asked(built, newest, who, **values)
+    assert [(play.play_id,) for play in plays.newest(look, who, 10)] == asked(
+        built, newest, who, **values
+    )
     artists = f"""
         select count(distinct artist_key) from fct_plays inner join dim_tracks using (track_key)
         where
@@ -163,7 +168,7 @@ def test_hours_newest_plays_and_discoveries_are_those_of_the_plays(
             and artist_key <> 'unknown'
     """
     ((count,),) = asked(built, artists, who, **values)
-    assert look.new_artists(who, first, last) == count > 0
+    assert stories.new_artists(look, who, first, last) == count > 0
 
 
 @pytest.mark.parametrize("kind", [Kind.ARTISTS, Kind.TRACKS, Kind.ALBUMS])
@@ -175,17 +180,17 @@ def test_one_of_each_kind_has_the_sums_of_its_plays(kind: Kind, built: Built, lo
         from fct_plays as plays inner join dim_tracks using (track_key)
         where {key} = :key and is_counted = 1 and plays.content_type = '{content}'
     """
-    for each in look.top(kind, who, date(2006, 1, 1), date(2100, 1, 1), limit=5):
-        found = look.thing(kind, each.key, who)
+    for each in rankings.top(look, kind, who, date(2006, 1, 1), date(2100, 1, 1), limit=5):
+        found = things.thing(look, kind, each.key, who)
         assert found is not None
         assert found.name == each.name
         (sums,) = asked(built, query, who, key=each.key)
         ends = (found.first_played_at, found.last_played_at)
         assert (found.plays, found.ms_played, *ends) == sums
-        assert sum(look.months_of(kind, each.key, who).values()) == found.plays
-        tracks = look.parts_of(kind, each.key, Kind.TRACKS, who, 1000)
+        assert sum(things.months_of(look, kind, each.key, who).values()) == found.plays
+        tracks = things.parts_of(look, kind, each.key, Kind.TRACKS, who, 1000)
         assert sum(track.plays for track in tracks) == found.plays
-    assert look.thing(kind, "no such key", who) is None
+    assert things.thing(look, kind, "no such key", who) is None
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -203,13 +208,13 @@ def test_new_artists_and_those_not_heard_since_are_those_of_the_plays(
     artists = asked(built, query, who, first="2006-01-01", last="2100-01-01")
     for first, last in spans(built):
         new = {key: plays for key, begun, _, plays in artists if str(first) <= begun <= str(last)}
-        assert sum(look.discoveries(who, first, last).values()) == len(new)
-        stayed = look.stayed(who, first, last, 1000)
+        assert sum(stories.discoveries(look, who, first, last).values()) == len(new)
+        stayed = stories.stayed(look, who, first, last, 1000)
         assert {each.key: each.plays for each in stayed} == new
         assert [each.plays for each in stayed] == sorted(new.values(), reverse=True)
         day = last + timedelta(days=1)
         missed = {key: plays for key, _, end, plays in artists if end < str(day) and plays >= 10}
-        found = look.not_heard_since(who, day, 1000)
+        found = stories.not_heard_since(look, who, day, 1000)
         assert {each.key: each.plays for each in found} == missed
 
 
@@ -232,7 +237,7 @@ def test_the_pages_show_these_figures(built: Built, look: Look, client: TestClie
     for who in ("mira", "jonas", None):
         choice = {"period": f"{first}..{last}"} | ({"account": who} if who else {})
         accounts = (who,) if who else ("mira", "jonas")
-        totals = look.totals(accounts, first, last)
+        totals = sums.totals(look, accounts, first, last)
         words = main_text(client.get(f"/?{urlencode(choice)}").text)
         at_least = "at least " if totals.days_at_least else ""
         assert f"{figures.number(totals.plays)} {at_least}plays" in words
@@ -240,13 +245,13 @@ def test_the_pages_show_these_figures(built: Built, look: Look, client: TestClie
         assert f"{totals.artists} artists" in words
         for kind in (Kind.ARTISTS, Kind.TRACKS, Kind.ALBUMS):
             page = client.get(f"/top?{urlencode(choice | {'kind': kind})}").text
-            for each in look.top(kind, accounts, first, last, limit=50):
+            for each in rankings.top(look, kind, accounts, first, last, limit=50):
                 assert str(each.name) in unescape(page)
                 address = f"/{kind}/one?{urlencode(choice | {'key': each.key})}"
                 assert address in unescape(page)
                 one = client.get(address)
                 assert one.status_code == 200
-                found = look.thing(kind, each.key, accounts)
+                found = things.thing(look, kind, each.key, accounts)
                 assert found is not None
                 assert f"{figures.number(found.plays)} play" in main_text(one.text)
 
@@ -262,10 +267,12 @@ def test_the_command_tells_the_same_ranking(kind: str, by: str, built: Built, lo
     answer = json.loads(done.stdout)
     before = (first - (last - first) - timedelta(days=1), first - timedelta(days=1))
     who = ("jonas", "mira")
-    found = look.top(Kind(kind), who, first, last, before=before, by_time=by == "time", limit=1000)
+    found = rankings.top(
+        look, Kind(kind), who, first, last, before=before, by_time=by == "time", limit=1000
+    )
     assert answer["rows"] == [asdict(each) for each in found]
     assert answer["accounts"] == list(who)
-    assert answer["days_at_least"] == look.totals(who, first, last).days_at_least
+    assert answer["days_at_least"] == sums.totals(look, who, first, last).days_at_least
     shown = CliRunner().invoke(main, asked_for, env=environment | {"COLUMNS": "200"}).stdout
     assert len(shown.splitlines()) == len(found) + 2 + bool(answer["days_at_least"])
     for each in found:

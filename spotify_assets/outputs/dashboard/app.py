@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from spotify_assets.outputs import figures
 from spotify_assets.outputs.dashboard import pages
 from spotify_assets.outputs.dashboard.choice import Choice
-from spotify_assets.outputs.marts import Marts
+from spotify_assets.outputs.marts.look import Marts
 from spotify_assets.same_origin import OwnRequestsOnly
 from spotify_assets.settings import Settings
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from spotify_assets import times
-from spotify_assets.outputs.marts import Account
+from spotify_assets.outputs.marts.look import Account
 from spotify_assets.outputs.periods import LAST_DAYS, Period, period
 from spotify_assets.settings import Settings
 

@@ -10,7 +10,10 @@ from starlette.exceptions import HTTPException
 from spotify_assets import times
 from spotify_assets.outputs import charts, figures
 from spotify_assets.outputs.dashboard.choice import Choice
-from spotify_assets.outputs.marts import Kind, Look, Streak, Totals
+from spotify_assets.outputs.marts import plays, rankings, stories, sums, things
+from spotify_assets.outputs.marts.look import Kind, Look
+from spotify_assets.outputs.marts.stories import Streak
+from spotify_assets.outputs.marts.sums import Totals
 
 SHORT, LONG = 6, 50
 NEWEST = 7
@@ -26,11 +29,11 @@ TITLES = {
 def overview(look: Look, choice: Choice) -> dict[str, Any]:
     """The figures of a period, against the period before; its days, its tops, what came last."""
     period, accounts = choice.period, choice.ids
-    totals = look.totals(accounts, period.first, period.last)
-    before = look.totals(accounts, *period.before) if period.before else None
+    totals = sums.totals(look, accounts, period.first, period.last)
+    before = sums.totals(look, accounts, *period.before) if period.before else None
     return {
         "totals": totals,
-        "new_artists": look.new_artists(accounts, period.first, period.last),
+        "new_artists": stories.new_artists(look, accounts, period.first, period.last),
         "streak": _streak(look, choice),
         "days": _bars(look, choice, 300),
         "tops": [
@@ -39,7 +42,7 @@ def overview(look: Look, choice: Choice) -> dict[str, Any]:
         ],
         "newest": [
             (play, figures.ago(play.ended_at, times.now(), choice.clock))
-            for play in look.newest(accounts, NEWEST)
+            for play in plays.newest(look, accounts, NEWEST)
         ],
         "change": _change(totals, before),
         "year": _calendar(look, choice, choice.today.year),
@@ -62,7 +65,7 @@ def when(look: Look, choice: Choice) -> dict[str, Any]:
     """Days and hours: when somebody listens."""
     first = min(each.first_date for each in choice.chosen).year
     years = range(choice.today.year, first - 1, -1)
-    streaks = look.streaks(choice.one) if choice.one else []
+    streaks = stories.streaks(look, choice.one) if choice.one else []
     return {
         "days": _bars(look, choice, 260),
         "clock": _clock(look, choice),
@@ -74,15 +77,15 @@ def when(look: Look, choice: Choice) -> dict[str, Any]:
 def discover(look: Look, choice: Choice) -> dict[str, Any]:
     """What was new, what came back, what is worth playing again."""
     period, accounts = choice.period, choice.ids
-    months = _each_month(look.discoveries(accounts, period.first, period.last))
+    months = _each_month(stories.discoveries(look, accounts, period.first, period.last))
     title = "New artists a month"
     return {
         "months": _both(lambda width: charts.columns(months, title, width, 170, "new artists")),
         "month_rows": months,
-        "stayed": look.stayed(accounts, period.first, period.last, 12),
-        "returns": look.returns(accounts, period.first, period.last, 12),
-        "albums": look.nearly_whole(accounts, 12),
-        "missed": look.not_heard_since(accounts, choice.today - 365 * DAY, 12),
+        "stayed": stories.stayed(look, accounts, period.first, period.last, 12),
+        "returns": stories.returns(look, accounts, period.first, period.last, 12),
+        "albums": stories.nearly_whole(look, accounts, 12),
+        "missed": stories.not_heard_since(look, accounts, choice.today - 365 * DAY, 12),
         "names": {each.account_id: each.name for each in choice.accounts},
     }
 
@@ -90,7 +93,7 @@ def discover(look: Look, choice: Choice) -> dict[str, Any]:
 def trust(look: Look, choice: Choice) -> dict[str, Any]:
     """What is known of how whole the history is."""
     everything = [
-        (each, look.totals([each.account_id], each.first_date, each.last_date))
+        (each, sums.totals(look, [each.account_id], each.first_date, each.last_date))
         for each in choice.chosen
     ]
     return {"everything": everything}
@@ -100,11 +103,11 @@ def thing(look: Look, choice: Choice, kind_name: str) -> dict[str, Any]:
     """An artist, a track, an album or a podcast by itself, over all time."""
     kind = _kind(kind_name)
     key = choice.query.get("key", "")
-    found = look.thing(kind, key, choice.ids)
+    found = things.thing(look, kind, key, choice.ids)
     if found is None:
         raise HTTPException(404, "Nothing of that name was ever played here.")
-    months = _each_month(look.months_of(kind, key, choice.ids))
-    skips, known = look.skips_of(key, choice.ids) if kind is Kind.TRACKS else (0, 0)
+    months = _each_month(things.months_of(look, kind, key, choice.ids))
+    skips, known = things.skips_of(look, key, choice.ids) if kind is Kind.TRACKS else (0, 0)
     parts = {
         Kind.ARTISTS: (Kind.TRACKS, Kind.ALBUMS),
         Kind.ALBUMS: (Kind.TRACKS,),
@@ -121,7 +124,8 @@ def thing(look: Look, choice: Choice, kind_name: str) -> dict[str, Any]:
         "skips": skips,
         "known": known,
         "parts": [
-            (part, TITLES[part], look.parts_of(kind, key, part, choice.ids, LONG)) for part in parts
+            (part, TITLES[part], things.parts_of(look, kind, key, part, choice.ids, LONG))
+            for part in parts
         ],
         "in_spotify": _in_spotify(found.uri),
     }
@@ -148,7 +152,8 @@ def _kind(name: str) -> Kind:
 
 
 def _top(look: Look, choice: Choice, kind: Kind, limit: int) -> Any:
-    return look.top(
+    return rankings.top(
+        look,
         kind,
         choice.ids,
         choice.period.first,
@@ -161,7 +166,7 @@ def _top(look: Look, choice: Choice, kind: Kind, limit: int) -> Any:
 
 def _streak(look: Look, choice: Choice) -> tuple[Streak | None, Streak] | None:
     """The streak that goes on, and the longest; None without any, or of several accounts."""
-    streaks = look.streaks(choice.one) if choice.one else []
+    streaks = stories.streaks(look, choice.one) if choice.one else []
     if not streaks:
         return None
     on = next((each for each in streaks if each.last >= choice.today - DAY), None)
@@ -178,7 +183,7 @@ def _change(totals: Totals, before: Totals | None) -> dict[str, str]:
 
 
 def _bars(look: Look, choice: Choice, height: int) -> dict[str, Any]:
-    days = look.days(choice.ids, choice.period.first, choice.period.last)
+    days = sums.days(look, choice.ids, choice.period.first, choice.period.last)
     unit, rows = charts.bars_of(days, choice.today)
     title = f"Hours a {unit}"
     return {
@@ -192,15 +197,15 @@ def _bars(look: Look, choice: Choice, height: int) -> dict[str, Any]:
 
 def _calendar(look: Look, choice: Choice, year: int) -> Markup:
     first, last = date(year, 1, 1), date(year, 12, 31)
-    days = look.days(choice.ids, first, last)
+    days = sums.days(look, choice.ids, first, last)
     return charts.calendar(days, first, last, f"Time listened on each day of {year}")
 
 
 def _clock(look: Look, choice: Choice) -> dict[str, Any]:
     if choice.period.before is None:
-        counts = look.clock_of_all_time(choice.ids)
+        counts = sums.clock_of_all_time(look, choice.ids)
     else:
-        counts = look.clock(choice.ids, choice.period.first, choice.period.last)
+        counts = sums.clock(look, choice.ids, choice.period.first, choice.period.last)
     most = max(counts, key=lambda when: (counts[when], when), default=None)
     names = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
     title = "Plays by day of the week and hour"

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from spotify_assets.outputs.dashboard.choice import Choice, Link
-from spotify_assets.outputs.marts import Account
+from spotify_assets.outputs.marts.look import Account
 from spotify_assets.settings import Settings
 
 DAY = date(2026, 3, 1)

@@ -1,0 +1,119 @@
+"""One look at the marts, which sees one state of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, inspect, text
+from sqlalchemy.engine import Connection, CursorResult
+
+from spotify_assets import database
+
+
+class Kind(StrEnum):
+    """What is ranked."""
+
+    ARTISTS = "artists"
+    TRACKS = "tracks"
+    ALBUMS = "albums"
+    PODCASTS = "podcasts"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a kind's key, name and second line stand in `dim_tracks`, and of what it is."""
+
+    key: str
+    name: str
+    subtitle: str
+    content_type: str = "track"
+
+
+COLUMNS = {
+    Kind.ARTISTS: Columns("artist_key", "artist_name", "null"),
+    Kind.TRACKS: Columns("track_key", "track_name", "artist_name"),
+    Kind.ALBUMS: Columns("album_key", "album_name", "album_artist_name"),
+    Kind.PODCASTS: Columns("artist_key", "artist_name", "null", "episode"),
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """A listener, with the local dates of the first and the last play."""
+
+    account_id: str
+    name: str
+    first_date: date
+    last_date: date
+
+
+class Marts:
+    """The marts of a warehouse."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self._path = warehouse
+
+    @contextmanager
+    def look(self) -> Iterator["Look | None"]:
+        """One look, which sees one state; None where no model is built yet."""
+        with database.reading(self._path) as connection:
+            is_built = connection and inspect(connection).has_table("mart_listening_by_day")
+            yield Look(connection) if connection and is_built else None
+
+
+class Look:
+    """What the marts say at one moment."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._spans: dict[tuple[str, ...], str] = {}
+
+    def rows(self, query: str, **values: Any) -> Sequence[Any]:
+        return self._run(query, **values).all()
+
+    def _run(self, query: str, **values: Any) -> CursorResult[Any]:
+        lists: list[BindParameter[Any]] = [
+            bindparam(name, expanding=True)
+            for name, value in values.items()
+            if isinstance(value, list | tuple)
+        ]
+        given = {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in values.items()
+        }
+        return self._connection.execute(text(query).bindparams(*lists), given)
+
+    def accounts(self) -> list[Account]:
+        """All listeners with a play or a gap, by the names that they are shown under."""
+        query = """
+            select account_id, display_name, first_date, last_date
+            from dim_accounts order by display_name, account_id
+        """
+        return [
+            Account(row[0], row[1], date.fromisoformat(row[2]), date.fromisoformat(row[3]))
+            for row in self.rows(query)
+        ]
+
+    def played(self, accounts: Sequence[str], first: date, last: date) -> str:
+        """A table of what was played, one row for each track, for all questions of this look.
+
+        Columns: track_key, content_type, plays, ms_played, ms_played_estimated, last_date.
+        """
+        span = (*sorted(accounts), first.isoformat(), last.isoformat())
+        if span not in self._spans:
+            self._spans[span] = name = f"played_{len(self._spans)}"
+            query = f"""
+                create temporary table {name} as
+                select
+                    track_key, content_type, sum(plays) as plays, sum(ms_played) as ms_played,
+                    sum(ms_played_estimated) as ms_played_estimated, max(local_date) as last_date
+                from fct_track_days
+                where account_id in :accounts and local_date between :first and :last
+                group by track_key, content_type
+            """  # noqa: S608 # ours
+            self._run(query, accounts=list(accounts), first=first, last=last)
+        return self._spans[span]

@@ -1,0 +1,103 @@
+"""Sums of a period: in all, by day, by hour of the week."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from spotify_assets.outputs.marts.look import Look
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums of a period. Times are ms; `ms_played_estimated` is a part of `ms_played`.
+
+    Attributes:
+        days_at_least: days on which a gap is open, so that the true figures can be higher.
+    """
+
+    plays: int
+    ms_played: int
+    ms_played_estimated: int
+    artists: int
+    tracks: int
+    days_at_least: int
+
+
+@dataclass(frozen=True)
+class Day:
+    """One local date, or the first one of several that are shown as one."""
+
+    date: date
+    plays: int
+    ms_played: int
+    ms_played_estimated: int
+    is_at_least: bool
+
+
+def totals(look: Look, accounts: Sequence[str], first: date, last: date) -> Totals:
+    """Sums of counted plays, and how many different artists and tracks they are of."""
+    query = f"""
+        select
+            coalesce(sum(played.plays), 0),
+            coalesce(sum(played.ms_played), 0),
+            coalesce(sum(played.ms_played_estimated), 0),
+            count(distinct case
+                when played.content_type = 'track' and tracks.artist_key <> 'unknown'
+                    then tracks.artist_key
+            end),
+            count(distinct case
+                when played.content_type = 'track' and played.track_key <> 'unknown'
+                    then played.track_key
+            end)
+        from {look.played(accounts, first, last)} as played
+        inner join dim_tracks as tracks on tracks.track_key = played.track_key
+    """  # noqa: S608 # ours
+    gaps = """
+        select count(distinct local_date) from mart_coverage
+        where account_id in :accounts and local_date between :first and :last and open_gaps > 0
+    """
+    at_least = look.rows(gaps, accounts=list(accounts), first=first, last=last)[0]
+    return Totals(*look.rows(query)[0], *at_least)
+
+
+def days(look: Look, accounts: Sequence[str], first: date, last: date) -> list[Day]:
+    """Each local date from the accounts' first to their last, ascending."""
+    query = """
+        select
+            local_date, sum(plays), sum(ms_played), sum(ms_played_estimated), max(is_at_least)
+        from mart_listening_by_day
+        where account_id in :accounts and local_date between :first and :last
+        group by local_date order by local_date
+    """
+    found = look.rows(query, accounts=list(accounts), first=first, last=last)
+    return [Day(date.fromisoformat(row[0]), row[1], row[2], row[3], bool(row[4])) for row in found]
+
+
+def clock(
+    look: Look, accounts: Sequence[str], first: date, last: date
+) -> dict[tuple[int, int], int]:
+    """Counted plays by day of the week (Monday 1) and hour in which they began.
+
+    Plays whose time is unreliable are in none.
+    """
+    query = """
+        select local_weekday, local_hour, count(*)
+        from fct_plays
+        where
+            account_id in :accounts and local_date between :first and :last
+            and is_counted = 1 and time_is_unreliable = 0
+        group by local_weekday, local_hour
+    """
+    found = look.rows(query, accounts=list(accounts), first=first, last=last)
+    return {(row[0], row[1]): row[2] for row in found}
+
+
+def clock_of_all_time(look: Look, accounts: Sequence[str]) -> dict[tuple[int, int], int]:
+    """As `clock`, of all days: the marts of the day know, without reading every play."""
+    query = """
+        select local_weekday, local_hour, sum(plays)
+        from mart_listening_clock where account_id in :accounts and plays > 0
+        group by local_weekday, local_hour
+    """
+    found = look.rows(query, accounts=list(accounts))
+    return {(row[0], row[1]): row[2] for row in found}

@@ -101,13 +101,14 @@
 
 
 {#
-  Of all that decides what is in a model: its text, that of the models that it reads, the macros
-  and the variables.
+  Of all that decides what is in a model: its text, that of the models that it reads, the macros,
+  the variables, and what its owner hides where it reads that.
 #}
 {% macro fingerprint(model_name) %}
   {% if not execute %}{{ return('') }}{% endif %}
   {% set texts = [] %}
-  {% for id in ancestors('model.' ~ model.package_name ~ '.' ~ model_name) %}
+  {% set models = ancestors('model.' ~ model.package_name ~ '.' ~ model_name) %}
+  {% for id in models %}
     {% do texts.append(id ~ graph.nodes[id].raw_code) %}
   {% endfor %}
   {% for name in context[model.package_name] | sort %}
@@ -116,6 +117,10 @@
   {% for name in modules.re.findall("var[(]'([a-z_]+)'[)]", texts | join) | unique | sort %}
     {% do texts.append(name ~ var(name)) %}
   {% endfor %}
+  {% if 'model.' ~ model.package_name ~ '.stg_exclusions' in models %}
+    {% set hidden = run_query('select * from exclusions order by exclusion_id') %}
+    {% for row in hidden.rows %}{% do texts.append(row.values() | join) %}{% endfor %}
+  {% endif %}
   {{ return(local_md5(texts | join)) }}
 {% endmacro %}
 

@@ -18,11 +18,29 @@
 {% endmacro %}
 
 
-{# The daily aggregate hears of the dates that plays leave, and of those to which they come. #}
+{# The models that hold the fact by day. Each is told of changed dates, and forgets its own. #}
+{% macro daily_aggregates() %}
+  {{ return(['fct_track_days', 'fct_habit_days']) }}
+{% endmacro %}
+
+
+{# The daily aggregates hear of the dates that plays leave, and of those to which they come. #}
 {% macro note_changed_dates() %}
-  insert into changed_dates (account_id, local_date)
-  {{ plays_of_touched_days('plays.account_id, plays.local_date', this) }}
-  on conflict (account_id, local_date) do nothing
+  insert into changed_dates (model, account_id, local_date)
+  select
+    aggregates.model,
+    dates.account_id,
+    dates.local_date
+  from (
+    {{ plays_of_touched_days('plays.account_id, plays.local_date', this) }}
+  ) as dates
+  cross join (
+    {%- for model in daily_aggregates() %}
+    select '{{ model }}' as model {{ 'union all' if not loop.last }}
+    {%- endfor %}
+  ) as aggregates
+  where true
+  on conflict (model, account_id, local_date) do nothing
 {% endmacro %}
 
 
@@ -31,7 +49,7 @@
     {{ note_changed_dates() }}
   {% else %}
     {# What is made of a fact that is made anew is made anew. #}
-    delete from model_watermarks where model = 'fct_track_days'
+    delete from model_watermarks where model in ('{{ daily_aggregates() | join("', '") }}')
   {% endif %}
 {% endmacro %}
 
@@ -50,6 +68,7 @@
       account_id,
       local_date
     from changed_dates
+    where model = '{{ this.identifier }}'
   )
 {%- endmacro %}
 
@@ -62,7 +81,7 @@
 
 
 {% macro forget_changed_dates() %}
-  delete from changed_dates
+  delete from changed_dates where model = '{{ this.identifier }}'
 {% endmacro %}
 
 
@@ -76,18 +95,18 @@
   {% set is_refresh = execute and env_var('SPOTIFY_ASSETS_TESTS', '') == 'touched days' %}
   {% if is_refresh and relation.identifier == 'fct_plays' %}
     {% set rows = plays_of_touched_days('plays.*', relation) %}
-  {% elif is_refresh and relation.identifier == 'fct_track_days' %}
+  {% elif is_refresh and relation.identifier in daily_aggregates() %}
     {% set fact = relation.incorporate(path={'identifier': 'fct_plays'}) %}
     {# Dates first: with the rows of these dates as a set, SQLite reads an account whole. #}
     {% set rows %}
-      select track_days.*
+      select by_day.*
       from (
         {{ plays_of_touched_days('plays.account_id, plays.local_date', fact) }}
       ) as dates
-      cross join {{ relation }} as track_days
+      cross join {{ relation }} as by_day
       where
-        dates.account_id = track_days.account_id
-        and dates.local_date = track_days.local_date
+        dates.account_id = by_day.account_id
+        and dates.local_date = by_day.local_date
     {% endset %}
   {% elif config.get('where') %}
     {% set rows = 'select * from ' ~ relation %}

@@ -34,7 +34,7 @@
 #}
 {% macro record_watermark() %}
   {% set tables = parents_that_are(['table', 'incremental']) %}
-  insert into model_watermarks (model, load_id, fingerprint)
+  insert into model_watermarks (model, load_id, built_at, fingerprint)
   select
     '{{ this.identifier }}' as model,
     {% if tables -%}
@@ -45,6 +45,7 @@
     {%- else -%}
     (select coalesce(max(load_id), 0) from loads),
     {%- endif %}
+    '{{ run_started_at.strftime('%Y-%m-%dT%H:%M:%S.000Z') }}' as built_at,
     {% if model.config.materialized == 'incremental' -%}
     '{{ fingerprint(this.identifier) }}'
     {%- else -%}
@@ -52,17 +53,35 @@
     {%- endif %} as fingerprint
   where true
   on conflict (model) do update
-  set load_id = excluded.load_id, fingerprint = excluded.fingerprint
+  set
+    load_id = excluded.load_id,
+    built_at = excluded.built_at,
+    fingerprint = excluded.fingerprint
 {% endmacro %}
 
 
 {# The names of the models that a model reads and that are materialized so, quoted. #}
 {% macro parents_that_are(materialized) %}
   {% set names = [] %}
-  {% for id in model.depends_on.nodes if execute and id in graph.nodes %}
-    {% if graph.nodes[id].config.materialized in materialized %}
-      {% do names.append("'" ~ graph.nodes[id].name ~ "'") %}
+  {% for node in parents_through_views(model) if execute %}
+    {% if node.config.materialized in materialized %}
+      {% do names.append("'" ~ node.name ~ "'") %}
     {% endif %}
   {% endfor %}
-  {{ return(names) }}
+  {{ return(names | unique | list) }}
+{% endmacro %}
+
+
+{# What a view reads is read by whoever reads the view. #}
+{% macro parents_through_views(node) %}
+  {% set found = [] %}
+  {% for id in node.depends_on.nodes if id in graph.nodes %}
+    {% set parent = graph.nodes[id] %}
+    {% if parent.config.materialized == 'view' %}
+      {% do found.extend(parents_through_views(parent)) %}
+    {% else %}
+      {% do found.append(parent) %}
+    {% endif %}
+  {% endfor %}
+  {{ return(found) }}
 {% endmacro %}

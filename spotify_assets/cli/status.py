@@ -11,15 +11,9 @@ from spotify_assets.cli.output import json_option, megabytes, printable, show_ta
 from spotify_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from spotify_assets.warehouse.health import Health
     from spotify_assets.warehouse.standing import Standing
 
 SCREEN_COLUMNS, SCREEN_LINES = 80, 24
-
-ON_THE_NETWORK = (
-    "use it from this machine alone, since a second one that writes can damage it, or let "
-    "SPOTIFY_ASSETS_DATA be a folder on a disk of this machine"
-)
 
 
 @click.command()
@@ -126,37 +120,12 @@ def _backup_lines(found: "Standing", zone: str) -> list[str]:
 
 def _show_findings(found: "Standing", zone: str, room: int) -> None:
     """What is wrong, in as many lines as there is room for; gaps are in the table already."""
-    from spotify_assets.warehouse.health import OVERFULL, verdicts
+    from spotify_assets.warehouse.standing import findings as all_findings
 
     findings = [
-        (f"{printable(account.name)}: {OVERFULL}", "red")
-        for account in found.accounts
-        if account.overfull_gaps
+        (printable(each.text), "red" if each.is_urgent else "yellow")
+        for each in all_findings(found, zone)
     ]
-    findings += [
-        (printable(finding), "red" if verdict.urgent else "yellow")
-        for name, verdict in {**found.on_data, **verdicts(found.accounts, zone)}.items()
-        if name != "coverage"  # the rest of which is in the table
-        for finding in verdict.findings
-    ]
-    findings += [
-        (printable(f"{account.name}: {_failing(account, zone)}"), "yellow")
-        for account in found.accounts
-        # What is longer without an answer, or needs a login, is in the findings already.
-        if account.last_look_error and not account.blind_since and account.login_days_left != 0
-    ]
-    findings += [
-        (printable(f"Inbox: {each.name}: {each.error}"), "yellow") for each in found.inbox_stuck
-    ]
-    findings += [
-        (printable(f"Other users of this machine can read {path}: chmod -R go= there"), "yellow")
-        for path in found.open_to_others
-    ]
-    if found.network_file_system:
-        where = f"The data folder is on a network drive ({found.network_file_system})"
-        findings.append((f"{where}: {ON_THE_NETWORK}", "yellow"))
-    if found.last_drill and found.last_drill.fault:
-        findings.append((f"Restore drill: {printable(found.last_drill.fault)}", "red"))
     needed = [-(-len(text) // SCREEN_COLUMNS) for text, _ in findings]
     lines_each = next((n for n in (4, 3, 2) if sum(min(n, lines) for lines in needed) <= room), 1)
     shown = findings if len(findings) <= room else findings[: room - 1]
@@ -165,11 +134,6 @@ def _show_findings(found: "Standing", zone: str, room: int) -> None:
         click.secho(text if len(text) <= longest else text[: longest - 1] + "…", fg=colour)
     if len(shown) < len(findings):
         click.echo(f"… and {len(findings) - len(shown)} more: spotify-assets status --json")
-
-
-def _failing(account: "Health", zone: str) -> str:
-    since = f" since {_short(account.failing_since, zone)}" if account.failing_since else ""
-    return f"polls fail{since}: {account.last_look_error}"
 
 
 def _short(text: str | None, zone: str) -> str:

@@ -4,7 +4,7 @@ Each text in a chart has its size in the chart's own units, so a chart is made f
 a wide window and one for a phone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from spotify_assets.outputs import figures
 from spotify_assets.outputs.marts.sums import Day
 
 WIDE, NARROW = 760, 350  # of a chart in a wide window, and on a phone
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = 24
+PARTS = 6  # colours of shares
 MS_PER_HOUR = 3_600_000
 AVERAGED_BARS = 7
 MOST_BARS = 62
@@ -37,7 +37,7 @@ def bars_of(days: Sequence[Day], today: date) -> tuple[str, list[Bar]]:
     if len(days) <= MOST_BARS:
         unit, begins = "day", [each.date for each in days]
     elif len(days) <= MOST_BARS * DAYS_PER_WEEK:
-        unit, begins = "week", [each.date - timedelta(days=each.date.weekday()) for each in days]
+        unit, begins = "week", [figures.begin_of_week(each.date) for each in days]
     elif len(days) <= MOST_BARS * 31:
         unit, begins = "month", [each.date.replace(day=1) for each in days]
     else:
@@ -62,7 +62,7 @@ def _called(unit: str, begin: date, today: date) -> str:
         return str(begin.year)
     if unit == "month":
         return figures.month(begin)
-    begins = f"{begin:%A}, " if unit == "day" else "week of "
+    begins = f"{figures.weekday(begin.isoweekday())}, " if unit == "day" else "week of "
     return f"{begins}{figures.day(begin, today)}"
 
 
@@ -115,16 +115,24 @@ def bars(rows: Sequence[Bar], title: str, width: int, height: int) -> Markup:
     return _svg(width, height, title, parts)
 
 
-def calendar(days: Sequence[Day], first: date, last: date, title: str) -> Markup:
-    """A square for each day, a column for each week, darker for more time."""
+def calendar(
+    days: Sequence[Day], first: date, last: date, title: str, link: Callable[[date], str] = str
+) -> Markup:
+    """A square for each day, a column for each week, darker for more time.
+
+    Args:
+        link: the address of a day's plays. Each day with plays is a link that no Tab stops at:
+            a table or a form has to lead to every day, too.
+    """
     found = {each.date: each for each in days}
-    begin = first - timedelta(days=first.weekday())
+    begin = figures.begin_of_week(first)
     most = _high([each.ms_played for each in days])
     left, top, cell = 30, 18, 13
     weeks = (last - begin).days // DAYS_PER_WEEK + 1
     parts = [
-        f'<text x="0" y="{top + place * cell + cell - 3}">{WEEKDAYS[place]}</text>'
-        for place in (0, 2, 4, 6)
+        f'<text x="0" y="{top + place * cell + cell - 3}">{figures.short_weekday(day)}</text>'
+        for place, day in enumerate(figures.WEEK)
+        if place % 2 == 0
     ]
     named = None
     for week in range(weeks):
@@ -138,16 +146,18 @@ def calendar(days: Sequence[Day], first: date, last: date, title: str) -> Markup
                 parts.append(f'<text x="{x}" y="{top - 6}">{date_:%b}</text>')
             day = found.get(date_)
             share = min(1.0, (day.ms_played if day else 0) / most)
-            said = f"{date_:%A}, {figures.day(date_)}: "
+            said = f"{figures.weekday(date_.isoweekday())}, {figures.day(date_)}: "
             said += figures.duration(day.ms_played) if day and day.ms_played else "nothing"
             mark = ""
             if day and day.is_at_least:
                 said += ", at least: plays may be missing"
                 mark = _rect("doubt", x, y, cell - 2, cell - 2, 3)
-            parts.append(
-                f"<g><title>{escape(said)}</title>{_heat(x, y, cell - 2, share)}{mark}</g>"
-            )
-    return _svg(left + weeks * cell, top + DAYS_PER_WEEK * cell, title, parts)
+            square = f"<title>{escape(said)}</title>{_heat(x, y, cell - 2, share)}{mark}"
+            if day and day.plays:
+                parts.append(f'<a href="{escape(link(date_))}" tabindex="-1">{square}</a>')
+            else:
+                parts.append(f"<g>{square}</g>")
+    return _svg(left + weeks * cell, top + DAYS_PER_WEEK * cell, title, parts, role="group")
 
 
 def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Markup:
@@ -157,22 +167,79 @@ def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Mark
     high = max(14.0, cell * 0.8)
     most = max(counts.values(), default=0) or 1
     parts = []
-    for weekday in range(1, DAYS_PER_WEEK + 1):
-        y = top + (weekday - 1) * high
-        if weekday % 2:
-            label = WEEKDAYS[weekday - 1]
+    for place, weekday in enumerate(figures.WEEK):
+        y = top + place * high
+        if place % 2 == 0:
+            label = figures.short_weekday(weekday)
             parts.append(f'<text x="0" y="{y + high / 2 + 3:.1f}">{label}</text>')
         for hour in range(HOURS):
             plays = counts.get((weekday, hour), 0)
-            said = f"{WEEKDAYS[weekday - 1]} {hour}:00: {figures.number(plays)} plays"
+            when = f"{figures.short_weekday(weekday)} {figures.hour(hour)}"
+            said = f"{when}: {figures.number(plays)} plays"
             square = _heat(left + hour * cell, y, cell - 2, plays / most, high - 2)
             parts.append(f"<g><title>{said}</title>{square}</g>")
     base = top + DAYS_PER_WEEK * high
     parts += [
-        f'<text x="{left + hour * cell:.1f}" y="{base + 13:.1f}">{hour}</text>'
+        f'<text x="{left + hour * cell:.1f}" y="{base + 13:.1f}">{figures.hour(hour)}</text>'
         for hour in range(0, HOURS, 6)
     ]
     return _svg(width, round(base + bottom), title, parts)
+
+
+def hours_by_month(counts: Mapping[tuple[date, int], int], title: str) -> Markup:
+    """The hours of the day, a row for each, and a column for each month, darker for more plays."""
+    months, month = [], min((month for month, _ in counts), default=None)
+    while month is not None and month <= max(month for month, _ in counts):
+        months.append(month)
+        month = (month + timedelta(days=31)).replace(day=1)
+    left, top, cell = 44, 2, 13
+    wide = min(40.0, max(8.0, (WIDE - left) / max(len(months), 1)))
+    most = max(counts.values(), default=0) or 1
+    parts = [
+        f'<text x="0" y="{top + hour * cell + cell - 3}">{figures.hour(hour)}</text>'
+        for hour in range(0, HOURS, 4)
+    ]
+    for place, month in enumerate(months):
+        for hour in range(HOURS):
+            plays = counts.get((month, hour), 0)
+            said = f"{figures.month(month)}, {figures.hour(hour)}: {figures.number(plays)} plays"
+            x, y = left + place * wide, top + hour * cell
+            square = _heat(x, y, wide - 2, plays / most, cell - 2)
+            parts.append(f"<g><title>{said}</title>{square}</g>")
+    base = top + HOURS * cell
+    for place in _labelled(len(months), 5):
+        x = left + place * wide
+        parts.append(f'<text x="{x:.1f}" y="{base + 13}">{figures.month(months[place])}</text>')
+    return _svg(round(left + max(len(months) * wide, 120)), base + 18, title, parts)
+
+
+def trend(counts: Sequence[int]) -> Markup:
+    """A small line of counts, for a row of a table: the row says what it is of."""
+    width, height = 72, 20
+    most = max(counts, default=0) or 1
+    step = width / max(len(counts) - 1, 1)
+    points = " ".join(
+        f"{place * step:.1f},{height - 2 - (height - 4) * count / most:.1f}"
+        for place, count in enumerate(counts)
+    )
+    return Markup(  # noqa: S704 # numbers only
+        f'<svg class="trend" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<polyline points="{points}"/></svg>'
+    )
+
+
+def shares(rows: Sequence[tuple[str, int]], title: str) -> Markup:
+    """One bar, cut into parts as large as the counts; the table beside it names them."""
+    width, height, left = WIDE, 18, 0.0
+    whole = sum(count for _, count in rows) or 1
+    parts = []
+    for place, (label, count) in enumerate(rows):
+        wide = width * count / whole
+        said = escape(f"{label}: {figures.percent(count, whole)}")
+        part = _rect(f"part p{min(place, PARTS - 1)}", left, 0, max(wide - 2, 0.5), height, 3)
+        parts.append(f"<g><title>{said}</title>{part}</g>")
+        left += wide
+    return _svg(width, height, title, parts)
 
 
 def columns(
@@ -208,9 +275,9 @@ def _averages(rows: Sequence[Bar]) -> list[float]:
     return [sum(row.ms for row in part) / len(part) for part in parts]
 
 
-def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> Markup:
+def _svg(width: int, height: int, title: str, parts: Sequence[str], role: str = "img") -> Markup:
     return Markup(  # noqa: S704 # each text in the parts is escaped
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {width} {height}" role="{role}" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"
     )
 

@@ -1,6 +1,6 @@
 """How numbers, times and dates are written, in one place for pages and pictures."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from spotify_assets import times
@@ -8,6 +8,10 @@ from spotify_assets import times
 MS_PER_MINUTE = 60_000
 MINUTES_PER_HOUR = 60
 HOURS_IN_FULL = 100  # from here on the minutes say nothing
+
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEK = (1, 2, 3, 4, 5, 6, 7)  # its days as ISO numbers them, the first one first
 
 
 def number(value: int) -> str:
@@ -65,3 +69,28 @@ def ago(text: str, now: datetime, clock: ZoneInfo) -> str:
     if days == 1:
         return f"yesterday {local_then:%H:%M}"
     return day(local_then.date(), local_now.date())
+
+
+def weekday(number: int) -> str:
+    """As in Monday, which is 1."""
+    return DAYS[number - 1]
+
+
+def short_weekday(number: int) -> str:
+    """As in Mon."""
+    return weekday(number)[:3]
+
+
+def begin_of_week(value: date) -> date:
+    """The first day of a day's week."""
+    return value - timedelta(days=(value.isoweekday() - WEEK[0]) % len(WEEK))
+
+
+def hour(value: int) -> str:
+    """As in 7:00."""
+    return f"{value}:00"
+
+
+def time(text: str) -> str:
+    """The time of HH:MM, as in 7:05."""
+    return f"{int(text[:2])}:{text[3:5]}"

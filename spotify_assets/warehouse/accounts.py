@@ -26,6 +26,7 @@ from spotify_assets.warehouse.tables import (
     changed_dates,
     coverage_closures,
     coverage_gaps,
+    exclusions,
     export_days,
     export_files,
     export_packages,
@@ -236,6 +237,7 @@ def _remove_rows(warehouse: Warehouse, account_id: str) -> None:
             account_zones,
             account_names,
             changed_dates,
+            exclusions,
             loads,
         ):
             where = table.c.account_id == account_id

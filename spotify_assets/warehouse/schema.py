@@ -23,7 +23,7 @@ from spotify_assets import database
 from spotify_assets.warehouse.tables import metadata
 
 # Oldest first; the same as in migrations/versions.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 HEAD = REVISIONS[-1]
 
 # Versions before 0003 did not say which revision they wrote; these tables came with it.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select, text
 
-from spotify_assets import timetable
+from spotify_assets import times, timetable
 from spotify_assets.scheduler import installed_schedulers
 from spotify_assets.settings import OTHERS, Settings
 from spotify_assets.spotify.state import State
@@ -16,7 +16,14 @@ from spotify_assets.warehouse.backups.drill import Drill, last_drill
 from spotify_assets.warehouse.backups.folder import backups_in
 from spotify_assets.warehouse.backups.manifest import Contents
 from spotify_assets.warehouse.disk_use import disk_use
-from spotify_assets.warehouse.health import Health, Verdict, health, verdicts_on_data
+from spotify_assets.warehouse.health import (
+    OVERFULL,
+    Health,
+    Verdict,
+    health,
+    verdicts,
+    verdicts_on_data,
+)
 from spotify_assets.warehouse.inbox import Stuck, stuck
 from spotify_assets.warehouse.pending import has_news, has_unmodelled_loads, undrained_pages
 from spotify_assets.warehouse.tables import loads, model_watermarks, restores
@@ -30,6 +37,11 @@ NETWORK_FILE_SYSTEMS = {
     *("9p", "afpfs", "ceph", "cifs", "davfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone"),
     *("fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs", "webdav"),
 }
+
+ON_THE_NETWORK = (
+    "use it from this machine alone, since a second one that writes can damage it, or let "
+    "SPOTIFY_ASSETS_DATA be a folder on a disk of this machine"
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,53 @@ def standing(settings: Settings) -> Standing:
         last_drill=last_drill(settings),
         disk_use=disk_use(settings),
     )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that wants its owner's attention, in words; `is_urgent`: more than a warning."""
+
+    text: str
+    is_urgent: bool
+
+
+def findings(found: Standing, zone: str) -> list[Finding]:
+    """All that is wrong, with times on the zone's clock; but for the gaps, which are no fault."""
+    told = [
+        Finding(f"{account.name}: {OVERFULL}", is_urgent=True)
+        for account in found.accounts
+        if account.overfull_gaps
+    ]
+    told += [
+        Finding(finding, verdict.urgent)
+        for name, verdict in {**found.on_data, **verdicts(found.accounts, zone)}.items()
+        if name != "coverage"  # of which the rest are gaps
+        for finding in verdict.findings
+    ]
+    told += [
+        Finding(f"{account.name}: {_failing(account, zone)}", is_urgent=False)
+        for account in found.accounts
+        # What is longer without an answer, or needs a login, is in the findings already.
+        if account.last_look_error and not account.blind_since and account.login_days_left != 0
+    ]
+    told += [
+        Finding(f"Inbox: {each.name}: {each.error}", is_urgent=False) for each in found.inbox_stuck
+    ]
+    told += [
+        Finding(f"Other users of this machine can read {path}: chmod -R go= there", is_urgent=False)
+        for path in found.open_to_others
+    ]
+    if found.network_file_system:
+        where = f"The data folder is on a network drive ({found.network_file_system})"
+        told.append(Finding(f"{where}: {ON_THE_NETWORK}", is_urgent=False))
+    if found.last_drill and found.last_drill.fault:
+        told.append(Finding(f"Restore drill: {found.last_drill.fault}", is_urgent=True))
+    return told
+
+
+def _failing(account: Health, zone: str) -> str:
+    since = f" since {times.local(account.failing_since, zone)}" if account.failing_since else ""
+    return f"polls fail{since}: {account.last_look_error}"
 
 
 # Of a play of two sources, the older row decides. An export's row may have several variants.

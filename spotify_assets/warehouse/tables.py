@@ -327,6 +327,7 @@ model_watermarks = Table(
     metadata,
     Column("model", Text, primary_key=True),
     Column("load_id", Integer, nullable=False, comment="newest load that the model has seen"),
+    Column("built_at", Text, comment="when the build that made it began, UTC"),
     Column(
         "fingerprint",
         Text,
@@ -337,12 +338,25 @@ model_watermarks = Table(
 # dbt's transactions begin with a no-op write to this empty table: see the dbt project's hooks.
 write_gate = Table("_write_gate", metadata, Column("unused", Integer))
 
-# Local dates on which the fact changed, written in its transaction: the daily aggregate makes them
-# anew, and forgets them in its own.
+# Local dates on which the fact changed, written in its transaction: each daily aggregate makes them
+# anew, and forgets its own in its own transaction.
 changed_dates = Table(
     "changed_dates",
     metadata,
+    Column("model", Text, nullable=False, comment="the daily aggregate"),
     Column("account_id", Text, nullable=False),
     Column("local_date", Text, nullable=False),
-    PrimaryKeyConstraint("account_id", "local_date"),
+    PrimaryKeyConstraint("model", "account_id", "local_date"),
+)
+
+# What its owner does not want to see. The fact keeps all of it.
+exclusions = Table(
+    "exclusions",
+    metadata,
+    Column("exclusion_id", Integer, primary_key=True),
+    Column("account_id", Text, comment="whose plays of it; null: everybody's"),
+    Column("kind", Text, nullable=False, comment="artist, album, track, podcast or playlist"),
+    Column("hidden_key", Text, nullable=False, comment="as in dim_tracks; of a playlist the URI"),
+    Column("name", Text, nullable=False, comment="what it was called when it was hidden"),
+    Column("hidden_at", Text, nullable=False, comment="UTC"),
 )

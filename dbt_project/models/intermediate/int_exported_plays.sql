@@ -19,6 +19,9 @@
     'export_plays.reason_end',
     'export_plays.skipped',
     'export_plays.incognito_mode',
+    'export_plays.platform',
+    'export_plays.country',
+    'export_plays.shuffle',
 ] -%}
 {#- Which rows can be one play: of one URI, or of the same names where there is none. A book's URI
   stands for all of its chapters. -#}
@@ -248,7 +251,10 @@ extended as (
         best.ms_played,
         best.reason_end,
         best.skipped,
-        best.incognito_mode
+        best.incognito_mode,
+        best.platform,
+        best.country,
+        best.shuffle
     from best
     left join their_names
         on
@@ -458,7 +464,10 @@ plays as (
         told_once.ms_played,
         told_once.reason_end,
         told_once.skipped,
-        told_once.incognito_mode
+        told_once.incognito_mode,
+        told_once.platform,
+        told_once.country,
+        told_once.shuffle
     from told_once
     left join their_titles on told_once.row_key = their_titles.row_key
     left join best as titled on their_titles.account_row_key = titled.row_key
@@ -482,7 +491,10 @@ plays as (
         ms_played,
         reason_end,
         skipped,
-        incognito_mode
+        incognito_mode,
+        platform,
+        country,
+        shuffle
     from best
     where
         row_key in (
@@ -510,5 +522,8 @@ select
     ms_played,
     reason_end,
     skipped,
-    incognito_mode
+    incognito_mode,
+    cast(platform as {{ type_string() }}) as platform,
+    cast(country as {{ type_string() }}) as country,
+    shuffle
 from plays

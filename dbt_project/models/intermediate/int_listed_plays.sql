@@ -48,6 +48,8 @@ select
     album_name,
     album_artist_name,
     duration_ms,
+    context_type,
+    context_uri,
     cast(ended_at_ms as {{ type_bigint() }}) as ended_at_ms
 from spaced
 where

@@ -4,8 +4,14 @@
     pre_hook="{{ delete_changed_dates() }}",
     post_hook="{{ forget_changed_dates() }}",
     indexes=[
-      {'columns': ['account_id', 'local_date']},
-      {'columns': ['account_id', 'track_key']},
+      {'columns': [
+        'account_id', 'local_date', 'track_key', 'content_type', 'plays', 'ms_played',
+        'ms_played_estimated',
+      ]},
+      {'columns': [
+        'account_id', 'track_key', 'content_type', 'local_date', 'plays', 'ms_played',
+        'ms_played_estimated',
+      ]},
     ],
   )
 }}
@@ -14,7 +20,7 @@ with
 
 plays as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where
         is_counted = 1
         {% if is_incremental() -%}

@@ -23,6 +23,8 @@ select
     track_number,
     isrc,
     duration_ms,
+    context_type,
+    context_uri,
     load_id,
     {{ to_ms('played_at') }} as ended_at_ms
 from source

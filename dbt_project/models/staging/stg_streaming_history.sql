@@ -106,6 +106,9 @@ select
     skipped,
     offline,
     incognito_mode,
+    nullif(platform, '') as platform,
+    nullif(nullif(conn_country, ''), 'ZZ') as country,
+    shuffle,
     {{ filled_columns(fields) }} as filled_fields,
     cast({{ canonical_json(fields + ['unread']) }} as {{ type_string() }}) as fields,
     load_id

@@ -1,5 +1,5 @@
 {#-
-  Sums of a model over groups of its rows are those of the plays of the fact that belong in it, no
+  Sums of a model over groups of its rows are those of the shown plays that belong in it, no
   more and no less. Each column of `sums` has its part of one play. The condition `plays` can name
   `artist_key` and `album_key`. By period, plays are summed by day first, which leaves less to join
   with four periods.
@@ -30,7 +30,7 @@
             coalesce(tracks.album_key, 'missing') as album_key,
             {%- endif %}
             cast(substr(plays.local_date, 1, 4) as {{ type_int() }}) as year
-        from {{ ref('fct_plays') }} as plays
+        from {{ ref('int_shown_plays') }} as plays
         {% if has_keys -%}
         left join {{ ref('dim_tracks') }} as tracks on plays.track_key = tracks.track_key
         {%- endif %}

@@ -3,7 +3,8 @@
 It needs no script: a page is a form and links, and its address holds all of its state.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
@@ -18,9 +19,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from spotify_assets import times
 from spotify_assets.outputs import figures
-from spotify_assets.outputs.dashboard import pages
 from spotify_assets.outputs.dashboard.choice import Choice
+from spotify_assets.outputs.dashboard.pages import PAGES
+from spotify_assets.outputs.dashboard.pages.things import thing as show_thing
+from spotify_assets.outputs.definitions import definitions
 from spotify_assets.outputs.marts.look import Marts
 from spotify_assets.same_origin import OwnRequestsOnly
 from spotify_assets.settings import Settings
@@ -38,14 +42,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-PAGES: Mapping[str, Callable[..., dict[str, Any]]] = {
-    "overview": pages.overview,
-    "top": pages.top,
-    "when": pages.when,
-    "discover": pages.discover,
-    "trust": pages.trust,
-}
-
 
 def app(settings: Settings, hosts: Collection[str]) -> Starlette:
     """The app on somebody's data.
@@ -61,6 +57,9 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
         text = templates.get_template(template).render(**values)
         return HTMLResponse(text, status, HEADERS)
 
+    def meanings(_: Request) -> Response:
+        return show("definitions.html", page="", choice=None, definitions=definitions())
+
     def page(request: Request) -> Response:
         name = request.path_params.get("page", "overview")
         build = PAGES.get(name)
@@ -70,7 +69,7 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
 
     def thing(request: Request) -> Response:
         kind = request.path_params["kind"]
-        return answer(request, "thing", lambda look, choice: pages.thing(look, choice, kind))
+        return answer(request, "thing", lambda look, choice: show_thing(look, choice, kind))
 
     def answer(request: Request, name: str, build: Callable[..., dict[str, Any]]) -> Response:
         query = request.query_params
@@ -93,6 +92,7 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
         routes=[
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/", page),
+            Route("/definitions", meanings),
             Route("/{kind:str}/one", thing),
             Route("/{page:str}", page),
         ],
@@ -129,8 +129,21 @@ def _templates() -> Environment:
         hue=_hue,
         initials=_initials,
         units=_units,
+        time=figures.time,
+        day_of=lambda text, clock: figures.day(times.from_text(text).astimezone(clock).date()),
+        local_day=lambda text: figures.day(date.fromisoformat(text[:10])),
+        code=_code,
     )
     return templates
+
+
+def _code(text: str) -> Markup:
+    """Words of a model's description, with what stands in backticks as code."""
+    parts = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def _hue(key: str) -> str:

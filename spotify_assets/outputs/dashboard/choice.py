@@ -31,6 +31,7 @@ class Choice:
         chosen: the accounts that the page is about.
         clock: the zone of SPOTIFY_TIMEZONE.
         today: the date in it.
+        settings: where the data are.
     """
 
     accounts: Sequence[Account]
@@ -40,6 +41,7 @@ class Choice:
     today: date
     clock: ZoneInfo
     query: Mapping[str, str]
+    settings: Settings
 
     @classmethod
     def of(
@@ -67,6 +69,7 @@ class Choice:
             today=today,
             clock=clock,
             query=dict(query),
+            settings=settings,
         )
 
     @property

@@ -61,7 +61,7 @@ class Marts:
     def look(self) -> Iterator["Look | None"]:
         """One look, which sees one state; None where no model is built yet."""
         with database.reading(self._path) as connection:
-            is_built = connection and inspect(connection).has_table("mart_listening_by_day")
+            is_built = connection and inspect(connection).has_table("fct_habit_days")
             yield Look(connection) if connection and is_built else None
 
 
@@ -86,6 +86,11 @@ class Look:
             for name, value in values.items()
         }
         return self._connection.execute(text(query).bindparams(*lists), given)
+
+    def built_at(self, model: str) -> str | None:
+        """When the build of a model began, UTC text; None where it has to be built anew."""
+        query = "select built_at from model_watermarks where model = :model"
+        return next((at for (at,) in self.rows(query, model=model)), None)
 
     def accounts(self) -> list[Account]:
         """All listeners with a play or a gap, by the names that they are shown under."""

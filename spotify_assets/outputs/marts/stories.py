@@ -34,7 +34,7 @@ class Return:
 
 @dataclass(frozen=True)
 class Album:
-    """An album of which most was heard."""
+    """An album of which most was heard; `completed_on` is None where something was not."""
 
     account_id: str
     key: str
@@ -42,6 +42,98 @@ class Album:
     artist_name: str | None
     tracks_played: int
     total_tracks: int
+    completed_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """Listening without a longer silence; `local_started_at` is the listener's, times are ms."""
+
+    account_id: str
+    local_started_at: str
+    length_ms: int
+    plays: int
+    tracks: int
+
+
+@dataclass(frozen=True)
+class Anniversary:
+    """A day of some years ago, with what was played most on it."""
+
+    date: date
+    plays: int
+    ms_played: int
+    track_key: str
+    track_name: str | None
+    artist_name: str | None
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """The play with a round number; `ended_at` is UTC text."""
+
+    number: int
+    ended_at: str
+    track_key: str
+    track_name: str | None
+    artist_name: str | None
+
+
+def on_this_day(look: Look, accounts: Sequence[str], today: date) -> list[Anniversary]:
+    """The days of this date in the years before, the latest first; none where nothing was played.
+
+    The 29th of February is looked back at in leap years alone.
+    """
+    query = """
+        select
+            days.local_date as date, sum(days.plays) as plays, sum(days.ms_played) as ms_played
+        from fct_track_days as days
+        inner join dim_dates as dates on dates.local_date = days.local_date
+        where
+            days.account_id in :accounts and dates.local_date < :today
+            and substr(dates.local_date, 6) = :day
+        group by days.local_date order by days.local_date desc
+    """
+    most = """
+        select tracks.track_key, tracks.track_name, tracks.artist_name
+        from fct_track_days as days
+        inner join dim_tracks as tracks on tracks.track_key = days.track_key
+        where days.account_id in :accounts and days.local_date = :date
+        group by tracks.track_key, tracks.track_name, tracks.artist_name
+        order by sum(days.plays) desc, sum(days.ms_played) desc, tracks.track_key limit 1
+    """
+    who = list(accounts)
+    found = []
+    for row in look.rows(query, accounts=who, today=today, day=f"{today:%m-%d}"):
+        (track,) = look.rows(most, accounts=who, date=row.date)
+        day = {**row._mapping, "date": date.fromisoformat(row.date)}
+        found.append(Anniversary(**day, **track._mapping))
+    return found
+
+
+def milestone(look: Look, account: str) -> Milestone | None:
+    """The last of an account's counted plays whose number is round; None before the 1,000th.
+
+    Round is a number of which the first two digits, or all but the last three, say everything.
+    """
+    query = """
+        select coalesce(sum(plays), 0) from fct_habit_days
+        where account_id = :account and habit = 'content'
+    """
+    plays = look.rows(query, account=account)[0][0]
+    step = max(1000, 10 ** (len(str(plays)) - 2))
+    number = plays // step * step
+    if not number:
+        return None
+    nth = """
+        select plays.ended_at, plays.track_key, tracks.track_name, tracks.artist_name
+        from int_shown_plays as plays
+        inner join dim_tracks as tracks on tracks.track_key = plays.track_key
+        where plays.account_id = :account and plays.is_counted = 1
+        order by plays.ended_at desc, plays.play_id desc limit 1 offset :newer
+    """
+    (row,) = look.rows(nth, account=account, newer=plays - number)
+    return Milestone(number, **row._mapping)
 
 
 def streaks(look: Look, account: str) -> list[Streak]:
@@ -120,6 +212,39 @@ def returns(
     rows = look.rows(query, accounts=list(accounts), first=first, last=last, limit=limit)
     return [
         Return(**{**row._mapping, "returned_on": date.fromisoformat(row.returned_on)})
+        for row in rows
+    ]
+
+
+def sessions(
+    look: Look, accounts: Sequence[str], first: date, last: date, limit: int
+) -> list[Session]:
+    """The longest sessions that began in a period."""
+    query = """
+        select account_id, local_started_at, length_ms, counted_plays as plays, tracks
+        from mart_sessions
+        where account_id in :accounts and local_date between :first and :last
+        order by length_ms desc, session_id limit :limit
+    """
+    rows = look.rows(query, accounts=list(accounts), first=first, last=last, limit=limit)
+    return [Session(**row._mapping) for row in rows]
+
+
+def whole(look: Look, accounts: Sequence[str], first: date, last: date, limit: int) -> list[Album]:
+    """Albums of which the last track was first heard in a period, the latest first."""
+    query = """
+        select
+            account_id, album_key as key, album_name as name, album_artist_name as artist_name,
+            tracks_played, total_tracks, completed_on
+        from mart_album_completion
+        where
+            account_id in :accounts and album_type = 'album'
+            and completed_on between :first and :last
+        order by completed_on desc, album_key limit :limit
+    """
+    rows = look.rows(query, accounts=list(accounts), first=first, last=last, limit=limit)
+    return [
+        Album(**{**row._mapping, "completed_on": date.fromisoformat(row.completed_on)})
         for row in rows
     ]
 

@@ -1,4 +1,4 @@
-"""Sums of a period: in all, by day, by hour of the week."""
+"""Sums of a period: in all, and by day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,33 +71,3 @@ def days(look: Look, accounts: Sequence[str], first: date, last: date) -> list[D
     """
     found = look.rows(query, accounts=list(accounts), first=first, last=last)
     return [Day(date.fromisoformat(row[0]), row[1], row[2], row[3], bool(row[4])) for row in found]
-
-
-def clock(
-    look: Look, accounts: Sequence[str], first: date, last: date
-) -> dict[tuple[int, int], int]:
-    """Counted plays by day of the week (Monday 1) and hour in which they began.
-
-    Plays whose time is unreliable are in none.
-    """
-    query = """
-        select local_weekday, local_hour, count(*)
-        from fct_plays
-        where
-            account_id in :accounts and local_date between :first and :last
-            and is_counted = 1 and time_is_unreliable = 0
-        group by local_weekday, local_hour
-    """
-    found = look.rows(query, accounts=list(accounts), first=first, last=last)
-    return {(row[0], row[1]): row[2] for row in found}
-
-
-def clock_of_all_time(look: Look, accounts: Sequence[str]) -> dict[tuple[int, int], int]:
-    """As `clock`, of all days: the marts of the day know, without reading every play."""
-    query = """
-        select local_weekday, local_hour, sum(plays)
-        from mart_listening_clock where account_id in :accounts and plays > 0
-        group by local_weekday, local_hour
-    """
-    found = look.rows(query, accounts=list(accounts))
-    return {(row[0], row[1]): row[2] for row in found}

@@ -110,11 +110,13 @@ def parts_of(
     return in_order(rows, is_new=False)
 
 
-def skips_of(look: Look, track_key: str, accounts: Sequence[str]) -> tuple[int, int]:
-    """Skipped plays of a track, and plays of which it is known whether they were."""
-    query = """
-        select coalesce(sum(skips), 0), coalesce(sum(known_plays), 0)
-        from mart_skips where account_id in :accounts and track_key = :key
-    """
-    row = look.rows(query, accounts=list(accounts), key=track_key)[0]
+def skips_of(look: Look, kind: Kind, key: str, accounts: Sequence[str]) -> tuple[int, int]:
+    """Skipped plays of a thing, and plays of which it is known whether they were; the short too."""
+    query = f"""
+        select coalesce(sum(skips.skips), 0), coalesce(sum(skips.known_plays), 0)
+        from dim_tracks as tracks
+        inner join mart_skips as skips on skips.track_key = tracks.track_key
+        where tracks.{COLUMNS[kind].key} = :key and skips.account_id in :accounts
+    """  # noqa: S608 # ours
+    row = look.rows(query, accounts=list(accounts), key=key)[0]
     return row[0], row[1]

@@ -5,7 +5,7 @@ with
 -- Interludes are shorter than a counted play: they are heard when they were played to their end.
 plays as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where
         content_type = 'track'
         and ms_played > 0

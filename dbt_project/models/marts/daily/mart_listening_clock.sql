@@ -2,7 +2,7 @@ with recursive
 
 plays as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
 
 ),
 

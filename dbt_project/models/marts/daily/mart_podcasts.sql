@@ -2,7 +2,7 @@ with
 
 episodes as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where is_counted = 1 and content_type = 'episode'
 
 ),

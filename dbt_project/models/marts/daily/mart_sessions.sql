@@ -11,7 +11,7 @@ with
 
 plays as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where time_is_unreliable = 0 and ms_played > 0
 
 ),
@@ -19,7 +19,7 @@ plays as (
 -- By the fact's index: what two read as one, SQLite copies before.
 plays_by_end as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where time_is_unreliable = 0 and ms_played > 0
 
 ),

@@ -1,10 +1,14 @@
-{{ config(indexes=[{'columns': ['account_id', 'rank_by_skips']}]) }}
+{{
+  config(
+    indexes=[{'columns': ['account_id', 'rank_by_skips']}, {'columns': ['track_key']}]
+  )
+}}
 
 with
 
 plays as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where skipped is not null and content_type = 'track' and track_key <> 'unknown'
 
 ),

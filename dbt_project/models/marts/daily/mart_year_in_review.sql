@@ -14,7 +14,7 @@ dates as (
 
 plays as (
 
-    select * from {{ ref('fct_plays') }}
+    select * from {{ ref('int_shown_plays') }}
     where is_counted = 1 and time_is_unreliable = 0
 
 ),

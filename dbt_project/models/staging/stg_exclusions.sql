@@ -1,0 +1,6 @@
+select
+    exclusion_id,
+    account_id,
+    kind,
+    hidden_key
+from {{ source('raw', 'exclusions') }}

@@ -192,8 +192,8 @@ def hours_by_month(counts: Mapping[tuple[date, int], int], title: str) -> Markup
     while month is not None and month <= max(month for month, _ in counts):
         months.append(month)
         month = (month + timedelta(days=31)).replace(day=1)
-    left, top, cell = 44, 2, 13
-    wide = min(40.0, max(8.0, (WIDE - left) / max(len(months), 1)))
+    left, top, cell, width = 44, 2, 13, 1000
+    wide = min(60.0, (width - left) / max(len(months), 1))
     most = max(counts.values(), default=0) or 1
     parts = [
         f'<text x="0" y="{top + hour * cell + cell - 3}">{figures.hour(hour)}</text>'
@@ -207,10 +207,12 @@ def hours_by_month(counts: Mapping[tuple[date, int], int], title: str) -> Markup
             square = _heat(x, y, wide - 2, plays / most, cell - 2)
             parts.append(f"<g><title>{said}</title>{square}</g>")
     base = top + HOURS * cell
-    for place in _labelled(len(months), 5):
-        x = left + place * wide
-        parts.append(f'<text x="{x:.1f}" y="{base + 13}">{figures.month(months[place])}</text>')
-    return _svg(round(left + max(len(months) * wide, 120)), base + 18, title, parts)
+    for place in _labelled(len(months), 5) if wide * len(months) > width / 2 else [0]:
+        last = place and place == len(months) - 1
+        x, anchor = left + (place + bool(last)) * wide, "end" if last else "start"
+        label = figures.month(months[place]) if months else ""
+        parts.append(f'<text x="{x:.1f}" y="{base + 13}" text-anchor="{anchor}">{label}</text>')
+    return _svg(width, base + 18, title, parts)
 
 
 def trend(counts: Sequence[int]) -> Markup:
@@ -236,7 +238,7 @@ def shares(rows: Sequence[tuple[str, int]], title: str) -> Markup:
     for place, (label, count) in enumerate(rows):
         wide = width * count / whole
         said = escape(f"{label}: {figures.percent(count, whole)}")
-        part = _rect(f"part p{min(place, PARTS - 1)}", left, 0, max(wide - 2, 0.5), height, 3)
+        part = _rect(f"part p{min(place, PARTS - 1)}", left, 0, wide - 2, height, 3)
         parts.append(f"<g><title>{said}</title>{part}</g>")
         left += wide
     return _svg(width, height, title, parts)

@@ -28,9 +28,11 @@ def duration(ms: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """As in 9 %; "under 1 %" where it is more than nothing."""
-    share = 100 * part // whole if whole else 0
-    return "under 1 %" if part and not share else f"{share} %"
+    """As in 9 %, rounded; 0 % is nothing, and 100 % all."""
+    if not 0 < part < whole:
+        return f"{100 if part else 0} %"
+    share = min(99, round(100 * part / whole))
+    return f"{share} %" if share else "under 1 %"
 
 
 def change(now: int, before: int) -> str:

@@ -21,7 +21,7 @@ from spotify_assets.cli.output import printable
 from spotify_assets.cli.top import bar
 from spotify_assets.outputs import figures
 from spotify_assets.outputs.dashboard.app import app
-from spotify_assets.outputs.marts import plays, rankings, stories, sums, things
+from spotify_assets.outputs.marts import habits, plays, rankings, stories, sums, things
 from spotify_assets.outputs.marts.look import Kind, Look, Marts
 from spotify_assets.same_origin import hosts_of
 from spotify_assets_tests.models.building import Built
@@ -153,7 +153,7 @@ def test_hours_newest_plays_and_discoveries_are_those_of_the_plays(
         where account_id in ({{who}}) and {COUNTED} and time_is_unreliable = 0 group by 1, 2
     """
     found = {(row[0], row[1]): row[2] for row in asked(built, hours, who, **values)}
-    assert sums.clock(look, who, first, last) == sums.clock_of_all_time(look, who) == found
+    assert habits.clock(look, who, first, last) == found
     newest = f"""
         select play_id from fct_plays where account_id in ({{who}}) and {COUNTED}
         order by ended_at desc, play_id desc limit 10
@@ -218,7 +218,9 @@ def test_new_artists_and_those_not_heard_since_are_those_of_the_plays(
         assert {each.key: each.plays for each in found} == missed
 
 
-@pytest.mark.parametrize("page", ["", "top", "when", "discover", "trust"])
+@pytest.mark.parametrize(
+    "page", ["", "top", "when", "discover", "how", "together", "plays", "search", "trust"]
+)
 def test_a_page_of_a_day_without_plays_says_so_instead_of_failing(
     page: str, client: TestClient
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from spotify_assets.outputs.marts.look import COLUMNS, Kind, Look
+from spotify_assets.outputs.periods import SPOTIFY_BEGAN
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,6 @@ def of_thing(
     query = f"""
         select {_COLUMNS}
         {_of_thing(kind)}
-            and plays.local_date between :first and :last
         order by plays.local_date desc, plays.ended_at desc, plays.play_id
         limit :limit offset :skip
     """
@@ -112,10 +112,17 @@ def habits_of(
         {_of_thing(kind)}
         group by 1, 2
     """
-    values = {"key": key, "content_type": COLUMNS[kind].content_type, "accounts": list(accounts)}
+    rows = look.rows(
+        query,
+        key=key,
+        content_type=COLUMNS[kind].content_type,
+        accounts=list(accounts),
+        first=SPOTIFY_BEGAN,
+        last=date.max,
+    )
     hours: dict[int, int] = {}
     contexts: dict[str, int] = {}
-    for hour, context, count in look.rows(query, **values):
+    for hour, context, count in rows:
         if hour is not None:
             hours[hour] = hours.get(hour, 0) + count
         if context is not None:
@@ -129,10 +136,12 @@ def _of_thing(kind: Kind) -> str:
         from (
             select distinct days.account_id, days.local_date
             from dim_tracks as tracks
-            inner join fct_track_days as days on days.track_key = tracks.track_key
+            cross join fct_track_days as days
             where
-                tracks.{COLUMNS[kind].key} = :key and days.account_id in :accounts
+                days.track_key = tracks.track_key
+                and tracks.{COLUMNS[kind].key} = :key and days.account_id in :accounts
                 and days.content_type = :content_type
+                and days.local_date between :first and :last
         ) as days
         cross join int_shown_plays as plays
         inner join dim_tracks as tracks on tracks.track_key = plays.track_key

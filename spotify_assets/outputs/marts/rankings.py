@@ -104,9 +104,10 @@ def trends(
     query = f"""
         select tracks.{columns.key} as key, days.local_date, sum(days.plays) as plays
         from dim_tracks as tracks
-        inner join fct_track_days as days on days.track_key = tracks.track_key
+        cross join fct_track_days as days
         where
-            tracks.{columns.key} in :keys and days.account_id in :accounts
+            days.track_key = tracks.track_key
+            and tracks.{columns.key} in :keys and days.account_id in :accounts
             and days.content_type = :content_type and days.local_date between :first and :last
         group by tracks.{columns.key}, days.local_date
     """  # noqa: S608 # ours

@@ -111,9 +111,10 @@ def _ranked(
             max({"tracks." * (columns.subtitle != "null")}{columns.subtitle}) as subtitle,
             sum(days.plays) as plays
         from dim_tracks as tracks
-        inner join fct_track_days as days on days.track_key = tracks.track_key
+        cross join fct_track_days as days
         where
-            tracks.{columns.key} in :keys and days.account_id in :accounts
+            days.track_key = tracks.track_key
+            and tracks.{columns.key} in :keys and days.account_id in :accounts
             and days.content_type = :content_type
         group by tracks.{columns.key}
     """  # noqa: S608 # ours
@@ -128,10 +129,11 @@ def _ranked(
 def likeness(name: str, typed: str) -> float:
     """How like what was typed a name is: 1 for the same, above 1 where it has that as it is.
 
-    What was typed is compared with as many words in a row as it has.
+    What was typed is compared with as many words in a row as it has, and without any spaces.
     """
     if typed in name:
         return 2.0 + (name.startswith(typed)) + (name == typed)
     words, many = name.split(), len(typed.split())
     parts = (" ".join(words[at : at + many]) for at in range(max(1, len(words) - many + 1)))
-    return max(SequenceMatcher(None, part, typed).ratio() for part in parts)
+    pairs = [(part, typed) for part in parts] + [(name.replace(" ", ""), typed.replace(" ", ""))]
+    return max(SequenceMatcher(None, one, other).ratio() for one, other in pairs)

@@ -52,9 +52,10 @@ def thing(look: Look, kind: Kind, key: str, accounts: Sequence[str]) -> Thing | 
             min(days.first_played_at) as first_played_at,
             max(days.last_played_at) as last_played_at
         from dim_tracks as tracks
-        inner join fct_track_days as days on days.track_key = tracks.track_key
+        cross join fct_track_days as days
         where
-            {of_key} and days.account_id in :accounts
+            days.track_key = tracks.track_key
+            and {of_key} and days.account_id in :accounts
             and days.content_type = :content_type
         """,  # noqa: S608 # ours
         key=key,
@@ -71,10 +72,11 @@ def months_of(look: Look, kind: Kind, key: str, accounts: Sequence[str]) -> dict
     query = f"""
         select dates.month_start, sum(days.plays)
         from dim_tracks as tracks
-        inner join fct_track_days as days on days.track_key = tracks.track_key
+        cross join fct_track_days as days
         inner join dim_dates as dates on dates.local_date = days.local_date
         where
-            tracks.{columns.key} = :key and days.account_id in :accounts
+            days.track_key = tracks.track_key
+            and tracks.{columns.key} = :key and days.account_id in :accounts
             and days.content_type = :content_type
         group by dates.month_start
     """  # noqa: S608 # ours
@@ -93,9 +95,10 @@ def parts_of(
             max(tracks.{of.subtitle}) as subtitle,
             sum(days.plays) as plays, sum(days.ms_played) as ms_played
         from dim_tracks as tracks
-        inner join fct_track_days as days on days.track_key = tracks.track_key
+        cross join fct_track_days as days
         where
-            tracks.{whole.key} = :key and tracks.{of.key} <> 'unknown'
+            days.track_key = tracks.track_key
+            and tracks.{whole.key} = :key and tracks.{of.key} <> 'unknown'
             and days.account_id in :accounts and days.content_type = :content_type
         group by tracks.{of.key}
         order by sum(days.plays) desc, sum(days.ms_played) desc, tracks.{of.key} limit :limit

@@ -20,6 +20,7 @@ GROUND = {
     "scheduler",
     "same_origin",
     "kernel_lock",
+    "private_files",
 }
 MAY_IMPORT = {
     "settings": set[str](),
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "scheduler": {"settings"},
     "same_origin": set[str](),
     "kernel_lock": set[str](),
+    "private_files": {"database"},
     "spotify": GROUND,
     "contracts": GROUND | {"spotify"},
     "warehouse": GROUND | {"spotify", "contracts"},

@@ -19,8 +19,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spotify_assets.outputs import figures
-from spotify_assets.outputs.dashboard import pages
+from spotify_assets.outputs.dashboard import login, pages
 from spotify_assets.outputs.dashboard.choice import Choice
+from spotify_assets.outputs.dashboard.login import LoginFirst
+from spotify_assets.outputs.dashboard.password import Access
 from spotify_assets.outputs.marts import Marts
 from spotify_assets.same_origin import OwnRequestsOnly
 from spotify_assets.settings import Settings
@@ -34,7 +36,8 @@ HEADERS = {
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "private, no-cache",
-    "Referrer-Policy": "no-referrer",
+    # Under no-referrer a browser says "Origin: null" where it sends our own forms.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -47,18 +50,22 @@ PAGES: Mapping[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def app(settings: Settings, hosts: Collection[str]) -> Starlette:
+def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()) -> Starlette:
     """The app on somebody's data.
 
     Args:
         settings: where the data are, and on which clock the newest plays are told.
-        hosts: the names under which it answers, as `same_origin.hosts_of` gives them.
+        hosts: the names under which this machine alone asks, as `same_origin.hosts_of` gives them.
+        shared: the names under which others may ask, who must log in.
     """
     marts = Marts(settings.warehouse_path)
     templates = _templates()
 
-    def show(template: str, status: int = 200, **values: Any) -> Response:
-        text = templates.get_template(template).render(**values)
+    access = Access(settings.dashboard_password)
+
+    def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        is_logged_in = request.scope.get("is_logged_in", False)
+        text = templates.get_template(template).render(is_logged_in=is_logged_in, **values)
         return HTMLResponse(text, status, HEADERS)
 
     def page(request: Request) -> Response:
@@ -79,24 +86,29 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
         with marts.look() as look:
             accounts = look.accounts() if look else []
             if look is None or not accounts:
-                return show("empty.html", page=name, choice=None)
+                return show(request, "empty.html", page=name, choice=None)
             try:
                 choice = Choice.of(query, accounts, settings)
             except ValueError as error:
                 raise HTTPException(400, str(error)) from None
-            return show(f"{name}.html", page=name, choice=choice, **build(look, choice))
+            return show(request, f"{name}.html", page=name, choice=choice, **build(look, choice))
 
-    def wrong(_: Request, error: HTTPException) -> Response:
-        return show("wrong.html", error.status_code, page="", choice=None, detail=error.detail)
+    def wrong(request: Request, error: HTTPException) -> Response:
+        detail = error.detail
+        return show(request, "wrong.html", error.status_code, page="", choice=None, detail=detail)
 
+    middleware = [Middleware(OwnRequestsOnly, hosts={*hosts, *shared})]
+    if shared:
+        middleware += [Middleware(LoginFirst, access, unguarded=hosts, headers=HEADERS)]
     return Starlette(
         routes=[
+            *(login.routes(access, show, HEADERS) if shared else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/", page),
             Route("/{kind:str}/one", thing),
             Route("/{page:str}", page),
         ],
-        middleware=[Middleware(OwnRequestsOnly, hosts=hosts)],
+        middleware=middleware,
         exception_handlers={HTTPException: cast(Any, wrong)},
     )
 

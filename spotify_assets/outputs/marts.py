@@ -503,6 +503,22 @@ class Look:
         found = self._rows(query, accounts=list(accounts))
         return {(row[0], row[1]): row[2] for row in found}
 
+    def top_of_all_time(self, kind: Kind, account: str, limit: int) -> list[Ranked]:
+        """The ranking of all time that the mart of the day holds; not of podcasts."""
+        columns = COLUMNS[kind]
+        query = f"""
+            select
+                rank_by_plays as rank, {columns.key} as key, {columns.name} as name,
+                {columns.subtitle} as subtitle, plays, ms_played
+            from mart_top_{kind.value}
+            where
+                account_id = :account and period = 'all' and period_start = :began
+                and rank_by_plays <= :limit
+            order by rank_by_plays
+        """  # noqa: S608 # ours
+        rows = self._rows(query, account=account, began=SPOTIFY_BEGAN, limit=limit)
+        return [Ranked(**row._mapping, rank_before=None, is_new=False) for row in rows]
+
     def thing(self, kind: Kind, key: str, accounts: Sequence[str]) -> Thing | None:
         """An artist, track, album or podcast; None where there is none of this key."""
         columns = COLUMNS[kind]

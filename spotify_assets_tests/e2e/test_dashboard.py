@@ -47,8 +47,8 @@ PAGES = (
 def served(user: User, name: str | None = None) -> Iterator[str]:
     """The address of the user's dashboard, in a process of its own, also under a further name."""
     port = free_port()
-    hosts = {"SPOTIFY_ASSETS_HOSTS": f"{name}:{port}"} if name else {}
-    process = user.start("dashboard", "--port", str(port), **hosts)
+    hosts = f"{name}:{port}" if name else ""
+    process = user.start("dashboard", "--port", str(port), SPOTIFY_ASSETS_HOSTS=hosts)
     try:
         assert process.stdout is not None
         address = f"http://127.0.0.1:{port}"

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "warehouse": GROUND | {"spotify", "contracts"},
     "outputs": GROUND,
     "sandbox": {"times", "same_origin"},
-    "defs": GROUND | {"spotify", "contracts", "warehouse"},
+    "defs": GROUND | {"spotify", "contracts", "warehouse", "outputs"},
     "definitions": GROUND | {"defs"},
     "demo": GROUND | {"spotify", "sandbox"},
     "cli": GROUND | {"spotify", "warehouse", "outputs", "sandbox", "defs", "definitions", "demo"},

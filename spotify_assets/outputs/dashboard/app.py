@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from spotify_assets.outputs import figures
+from spotify_assets.outputs import charts, figures
 from spotify_assets.outputs.dashboard import login, pages
 from spotify_assets.outputs.dashboard.choice import Choice
 from spotify_assets.outputs.dashboard.login import LoginFirst
@@ -132,6 +132,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals["hatch"] = charts.HATCH
     templates.filters.update(
         number=figures.number,
         duration=figures.duration,

@@ -21,7 +21,7 @@ from spotify_assets.settings import SettingsError
 
 COOKIE = "spotify_assets_dashboard"
 # What the login page needs. All else is behind it, also a path that is added later.
-OPEN_PATHS = {"/login", "/logout", "/static/look.css", "/static/icon.svg"}
+OPEN_PATHS = {"/login", "/logout", "/static/charts.css", "/static/look.css", "/static/icon.svg"}
 READS = ("GET", "HEAD")
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM = 8192  # bytes

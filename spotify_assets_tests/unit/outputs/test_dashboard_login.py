@@ -66,11 +66,12 @@ def here(settings: Settings) -> TestClient:
 def log_in(client: TestClient, password: str = PASSWORD, **fields: str) -> httpx.Response:
     origin = str(client.base_url).rstrip("/")
     fields = {"password": password, **fields}
-    return client.post("/login", data=fields, headers={"Origin": origin})
+    answer: httpx.Response = client.post("/login", data=fields, headers={"Origin": origin})
+    return answer
 
 
 def is_let_in(client: TestClient) -> bool:
-    answer = client.get("/")
+    answer: httpx.Response = client.get("/")
     assert answer.status_code in (200, 303, 403, 503)
     assert ("Nothing to show yet" in answer.text) == (answer.status_code == 200)
     return answer.status_code == 200
@@ -98,8 +99,8 @@ def test_without_a_login_each_address_leads_to_the_login_page_and_back(
 def test_without_a_login_there_are_the_looks_of_the_page_and_nothing_else(
     phone: TestClient,
 ) -> None:
-    assert phone.get("/static/look.css").status_code == 200
-    assert phone.get("/static/icon.svg").status_code == 200
+    for name in ("charts.css", "look.css", "icon.svg"):
+        assert phone.get(f"/static/{name}").status_code == 200
     for path in (
         "/static",
         "/static/",
@@ -367,14 +368,22 @@ def test_this_machine_alone_is_never_asked(settings: Settings) -> None:
 
 
 def damaged() -> Iterator[Any]:
-    whole = {"n": 2, "r": 8, "p": 1, "salt": "00" * 16, "hash": "00" * 32, "sessions": {}}
+    whole: dict[str, Any] = {
+        "n": 2,
+        "r": 8,
+        "p": 1,
+        "salt": "00" * 16,
+        "hash": "00" * 32,
+        "sessions": {},
+    }
     yield from ("", "{}", "[]", "null", "7", "[" * 100_000, "\udcff")
     yield from (whole | {"n": number} for number in (0, 1, 3, -2, 2**40, "2", None))
     yield from (whole | {"p": number} for number in (0, -1, 10**9))
     yield from (whole | {"r": number} for number in (0, 10**9))
     yield from (whole | {"salt": text} for text in ("", "xx", None))
     yield from (whole | {"hash": text} for text in ("", "00", "xx", None))
-    yield from (whole | {"sessions": text} for text in (None, [], {"a": "z"}, {"a": 1}))
+    sessions: tuple[Any, ...] = (None, [], {"a": "z"}, {"a": 1})
+    yield from (whole | {"sessions": value} for value in sessions)
     yield whole | {"more": 1}
 
 
@@ -383,7 +392,7 @@ def test_a_damaged_file_lets_nobody_in_and_a_new_password_mends_it(
     content: Any, phone: TestClient, here: TestClient, settings: Settings
 ) -> None:
     settings.data.mkdir(parents=True, exist_ok=True)
-    text = content if isinstance(content, str) else json.dumps(content)
+    text: str = content if isinstance(content, str) else json.dumps(content)
     settings.dashboard_password.write_bytes(text.encode("utf-8", "surrogateescape"))
     for client in (phone, here):
         assert client.get("/").status_code == 503

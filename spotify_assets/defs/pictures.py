@@ -12,9 +12,9 @@ import dagster as dg
 from markupsafe import Markup
 from sqlalchemy import Column
 
-from spotify_assets import times
+from spotify_assets import database, times
 from spotify_assets.outputs import charts, figures, pictures
-from spotify_assets.outputs.marts import Kind, Look, Marts
+from spotify_assets.outputs.marts import Kind, Look
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.newest_days import newest_days
 from spotify_assets.warehouse.warehouse import Warehouse
@@ -66,8 +66,9 @@ def _of_model(
     settings: Settings, draw: Callable[[Look, list[str], Settings], Mapping[str, str]]
 ) -> Mapping[str, str]:
     accounts = sorted(Warehouse(settings.warehouse_path).accounts_with_plays())
-    with Marts(settings.warehouse_path).look() as look:
-        return draw(look, accounts, settings) if look and accounts else {}
+    # Not by way of `Marts`, which waits for other marts: in a first run this one may be the first.
+    with database.reading(settings.warehouse_path) as connection:
+        return draw(Look(connection), accounts, settings) if connection and accounts else {}
 
 
 def _top(kind: Kind, look: Look, accounts: list[str], _: Settings) -> Mapping[str, str]:

@@ -279,6 +279,16 @@ def test_a_bar_is_as_long_as_its_share_and_never_nothing() -> None:
     assert lengths == sorted(lengths)
 
 
+@pytest.mark.parametrize("kind", [Kind.ARTISTS, Kind.TRACKS, Kind.ALBUMS])
+@pytest.mark.parametrize("account", ["mira", "jonas"])
+def test_the_ranking_of_all_time_in_the_mart_is_that_of_all_days(
+    account: str, kind: Kind, look: Look
+) -> None:
+    found = look.top_of_all_time(kind, account, 10)
+    assert found == look.top(kind, [account], date(2006, 1, 1), date(9999, 12, 31), limit=10)
+    assert found
+
+
 @pytest.mark.parametrize(
     ("address", "status"),
     [

@@ -45,8 +45,8 @@ def _markdown(name: str, draw: Callable[[], Mapping[str, str]]) -> Pictures:
     try:
         return {key: dg.MetadataValue.md(text) for key, text in draw().items()}
     except Exception as error:  # noqa: BLE001 # whatever it is, the rows are written
-        log = dg.get_dagster_logger()
-        log.warning("There is no picture of %s. %s: %s", name, type(error).__name__, error)
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        dg.get_dagster_logger().warning("There is no picture of %s. %s", name, reason)
         return {}
 
 
@@ -56,8 +56,8 @@ def _of_raw(settings: Settings, end: Column[str]) -> Mapping[str, str]:
         return {}
     at_least = {place for place, each in enumerate(days) if each.is_at_least}
     rows = [(figures.day(each.date), each.rows) for each in days]
-    title = f"Plays a day, {rows[0][0]} to {rows[-1][0]}"
-    chart = charts.columns(rows, title, pictures.WIDTH, pictures.HEIGHT, at_least=at_least)
+    title = f"Rows a day, {rows[0][0]} to {rows[-1][0]}"
+    chart = charts.columns(rows, title, pictures.WIDTH, pictures.HEIGHT, "rows", at_least)
     glance = pictures.days([each.rows for each in days], at_least)
     return _charted(f"{title}{MISSING if at_least else ''}", glance, chart)
 

@@ -35,13 +35,15 @@ def image(chart: Markup) -> str:
     svg = ET.fromstring(chart)  # noqa: S314 # ours
     _, _, width, height = map(float, svg.attrib["viewBox"].split())
     paths: dict[str, str] = {}
-    others = []
+    behind, before = "", ""
     for part in svg.iter():
         if part.tag == "rect" and part.attrib["class"] != "over":
             kind = part.attrib["class"]
             paths[kind] = paths.get(kind, "") + _outline(part.attrib)
-        elif part.tag in ("line", "text", "polyline"):
-            others.append(ET.tostring(part, "unicode"))
+        elif part.tag == "line":
+            behind += ET.tostring(part, "unicode")
+        elif part.tag in ("text", "polyline"):
+            before += ET.tostring(part, "unicode")
     # The hatching is behind the bars.
     drawn = [
         Markup('<path class="{}" d="{}"/>').format(kind, paths[kind])
@@ -55,7 +57,7 @@ def image(chart: Markup) -> str:
         'font-family="system-ui, sans-serif">'
         f"<title>{escape(title)}</title><style>{_style()}</style>{charts.HATCH}"
         f'<rect class="card" x="{-MARGIN}" y="{-MARGIN}" width="100%" height="100%"/>'
-        f"{''.join(others)}{''.join(drawn)}</svg>"
+        f"{behind}{''.join(drawn)}{before}</svg>"
     )
     return f"![{title}](data:image/svg+xml;base64,{b64encode(text.encode()).decode()})"
 

@@ -33,7 +33,7 @@ class Guesses:
     def check(self, client: str, guess: Callable[[], T | None]) -> T | None:
         """The result of a guess, which is None where it was wrong.
 
-        One guess at a time, since each takes 32 MiB and a third of a second. Who comes meanwhile is
+        One guess at a time, since each takes 32 MiB and 0.2 s. Who comes meanwhile is
         sent away, not kept waiting: a waiting guess would hold a thread that pages need.
 
         Raises:

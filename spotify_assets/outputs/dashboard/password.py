@@ -21,7 +21,7 @@ from spotify_assets.settings import OTHERS, SettingsError
 SHORTEST, LONGEST = 8, 200  # characters
 SESSION_LASTS = timedelta(days=30)
 MOST_SESSIONS = 50  # the newest ones stay
-# What OWASP advises where a check may take 32 MiB. It takes a third of a second.
+# What OWASP advises where a check may take 32 MiB. It takes 0.2 s here.
 N, R, P = 2**15, 8, 3
 MOST_MEMORY = 64 * 2**20  # bytes; a file that asks for more than half is damaged
 MOST_ROUNDS = 16
@@ -55,7 +55,7 @@ class Stored:
             times.from_text(end)
 
     def is_of(self, password: str) -> bool:
-        """Whether this is the password; takes a third of a second, on purpose."""
+        """Whether this is the password; takes 0.2 s, on purpose."""
         return hmac.compare_digest(bytes.fromhex(self.hash), _scrypt(password, self))
 
 

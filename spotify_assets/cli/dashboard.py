@@ -23,8 +23,8 @@ from spotify_assets.settings import LOOPBACK_HOSTS, Settings
 def dashboard(port: int, host: str, set_password: bool, remove_password: bool) -> None:
     """Look at your listening in the browser: overview, tops, days and hours, artists, trust.
 
-    It reads what is stored, beside whatever writes, and changes nothing of it. On this machine
-    nobody is asked for a password. Other devices are served only after a login.
+    It reads what is stored, beside whatever writes, and changes nothing of it. Where it serves this
+    machine alone, nobody is asked for a password. Other devices are served only after a login.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 # What we make in the data folder, by its name up to the first dot.
 OURS = {
     *("spotify", "state", "refresh", "tokens", "locks", "dagster", "dbt", "inbox", "backups"),
-    *("scratch", "reports"),
+    *("scratch", "reports", "dashboard"),
 }
 OTHERS = 0o077  # the rights of everybody but the owner
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
@@ -127,6 +127,11 @@ class Settings:
     @property
     def locks(self) -> Path:
         return self.data / "locks"
+
+    @property
+    def dashboard_password(self) -> Path:
+        """The hash of the dashboard's password, and who is logged in; in no backup."""
+        return self.data / "dashboard.json"
 
     @property
     def dagster_storage(self) -> Path:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from spotify_assets.outputs.marts.rankings import Ranked
 
 KINDS = ("artists", "tracks", "albums", "podcasts")
-BAR_COLUMNS = 20
-EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 @click.command()
@@ -108,7 +106,7 @@ def show_top(kind: str, rows: "Sequence[Ranked]", *, by_time: bool, compared: bo
             (
                 f"{row.rank:>3}",
                 (row.name or "(no name)") + (f", {row.subtitle}" if row.subtitle else ""),
-                bar(amount, most),
+                figures.bar(amount, most),
                 f"{figures.duration(amount) if by_time else figures.number(amount):>8}",
                 change(row) if compared else "",
             )
@@ -116,12 +114,6 @@ def show_top(kind: str, rows: "Sequence[Ranked]", *, by_time: bool, compared: bo
         ),
         whole=("", "Time", "Plays", "Change"),
     )
-
-
-def bar(amount: int, most: int) -> str:
-    """A bar of blocks, to an eighth of a column."""
-    eighths = amount * BAR_COLUMNS * 8 // most
-    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8]).strip() or EIGHTHS[1]
 
 
 def change(row: "Ranked") -> str:

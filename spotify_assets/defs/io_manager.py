@@ -4,9 +4,10 @@ import dagster as dg
 import pandas as pd
 from sqlalchemy import Table, func, select
 
+from spotify_assets.defs import pictures
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.loading import Loads, Receipt, write_load
-from spotify_assets.warehouse.tables import metadata
+from spotify_assets.warehouse.tables import metadata, raw_recently_played
 from spotify_assets.warehouse.warehouse import Warehouse
 from spotify_assets.warehouse.zones import fix_zones
 
@@ -40,6 +41,7 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
                 "oldest_play": min(edges, default="none was read"),
                 "newest_play": max(edges, default="none was read"),
                 "newest_plays": _newest_plays(warehouse),
+                **pictures.of_raw(Settings.load(), raw_recently_played.c.played_at),
             }
         )
 

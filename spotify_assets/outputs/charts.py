@@ -4,7 +4,7 @@ Each text in a chart has its size in the chart's own units, so a chart is made f
 a wide window and one for a phone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -18,6 +18,11 @@ HOURS = 24
 PARTS = 6  # colours of shares
 MS_PER_HOUR = 3_600_000
 AVERAGED_BARS = 7
+# What `doubt` is filled with; once in each page.
+HATCH = Markup(
+    '<pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><rect class="hatch" width="2" height="5"/></pattern>'
+)
 MOST_BARS = 62
 DAYS_PER_WEEK = 7
 
@@ -245,9 +250,18 @@ def shares(rows: Sequence[tuple[str, int]], title: str) -> Markup:
 
 
 def columns(
-    rows: Sequence[tuple[str, int]], title: str, width: int, height: int, what: str = "plays"
+    rows: Sequence[tuple[str, int]],
+    title: str,
+    width: int,
+    height: int,
+    what: str = "plays",
+    at_least: Collection[int] = (),
 ) -> Markup:
-    """Plain bars of counts, each with its label in its title; the ends are on the axis."""
+    """Plain bars of counts, each with its label in its title; the ends are on the axis.
+
+    Args:
+        at_least: the places of rows in which something may be missing, from 0; hatched.
+    """
     bottom, top = 20, 6
     high = height - bottom - top
     most = max([count for _, count in rows], default=0) or 1
@@ -258,8 +272,9 @@ def columns(
         tall = high * count / most
         x = place * each + gap / 2
         said = escape(f"{label}: {figures.number(count)} {what}")
+        doubt = _rect("doubt", x, top, each - gap, high) if place in at_least else ""
         parts.append(
-            f"<g><title>{said}</title>{_rect('over', x, top, each - gap, high)}"
+            f"<g><title>{said}</title>{_rect('over', x, top, each - gap, high)}{doubt}"
             f"{_rect('meas', x, top + high - tall, each - gap, tall)}</g>"
         )
     if rows:
@@ -269,6 +284,11 @@ def columns(
             f'<text x="{width}" y="{height - 5}" text-anchor="end">{escape(rows[-1][0])}</text>'
         )
     return _svg(width, height, title, parts)
+
+
+def step(share: float) -> int:
+    """Which of five steps of a colour a share of the most has; 0 is for none."""
+    return 0 if share <= 0 else 1 + min(3, int(share * 4))
 
 
 def _averages(rows: Sequence[Bar]) -> list[float]:
@@ -292,9 +312,8 @@ def _rect(kind: str, x: float, y: float, width: float, height: float, round_by: 
 
 
 def _heat(x: float, y: float, width: float, share: float, height: float | None = None) -> str:
-    step = 0 if share <= 0 else 1 + min(3, int(share * 4))
     high = width if height is None else height
-    return _rect(f"heat h{step}", x, y, width, high, 3)
+    return _rect(f"heat h{step(share)}", x, y, width, high, 3)
 
 
 def _high(values: Sequence[int]) -> int:

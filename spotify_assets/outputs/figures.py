@@ -1,4 +1,4 @@
-"""How numbers, times and dates are written, in one place for pages and pictures."""
+"""How numbers, times and dates are written, in one place for pages, pictures and the terminal."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,6 +8,8 @@ from spotify_assets import times
 MS_PER_MINUTE = 60_000
 MINUTES_PER_HOUR = 60
 HOURS_IN_FULL = 100  # from here on the minutes say nothing
+BAR_COLUMNS = 20
+EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -96,3 +98,9 @@ def hour(value: int) -> str:
 def time(text: str) -> str:
     """The time of HH:MM, as in 7:05."""
     return f"{int(text[:2])}:{text[3:5]}"
+
+
+def bar(amount: int, most: int) -> str:
+    """A bar of blocks, to an eighth of a column."""
+    eighths = amount * BAR_COLUMNS * 8 // most
+    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8]).strip() or EIGHTHS[1]

@@ -6,13 +6,12 @@ the account's lock meanwhile, so two processes never spend one refresh token.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from spotify_assets import database
+from spotify_assets import database, private_files
 from spotify_assets.kernel_lock import KernelLock, kernel_lock
 
 LATEST_END = 10**11  # seconds since 1970: the year 5138
@@ -64,20 +63,10 @@ class TokenStore:
     def save(self, account_id: str, token: Token) -> None:
         """Put the token on disk, fsynced, before anything forgets the one that it replaces.
 
-        The caller holds `lock(account_id)`, so the temporary file has one writer and one left
-        by a kill is overwritten by the next save.
+        The caller holds `lock(account_id)`.
         """
-        path = self._path(account_id)
         self._make_folder()
-        temporary = path.with_suffix(".tmp")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(token), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        database.sync(self._folder)
+        private_files.write(self._path(account_id), json.dumps(asdict(token)))
 
     def remove(self, account_id: str) -> bool:
         """Remove the account's token from the disk; whether there was one.

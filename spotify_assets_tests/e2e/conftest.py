@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from spotify_assets_tests.e2e.other_origin import EVIL
 from spotify_assets_tests.support import need_tool
 
 
@@ -16,7 +15,7 @@ def browser() -> Iterator[Browser]:
     chromium = need_tool("chromium", "the test looks at pages in a real browser")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        arguments.append(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1")
+        arguments.append("--host-resolver-rules=MAP *.example 127.0.0.1")
         running = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield running
         running.close()

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
+from spotify_assets.outputs.dashboard.password import Access
 from spotify_assets_tests.e2e.backing_up import copied
 from spotify_assets_tests.support import FirstRefresh, User, free_port, wait_for
 from spotify_assets_tests.unit.spotify.export.downloads import a_row
@@ -43,10 +44,11 @@ PAGES = (
 
 
 @contextmanager
-def served(user: User) -> Iterator[str]:
-    """The address of the user's dashboard, in a process of its own."""
+def served(user: User, name: str | None = None) -> Iterator[str]:
+    """The address of the user's dashboard, in a process of its own, also under a further name."""
     port = free_port()
-    process = user.start("dashboard", "--port", str(port))
+    hosts = f"{name}:{port}" if name else ""
+    process = user.start("dashboard", "--port", str(port), SPOTIFY_ASSETS_HOSTS=hosts)
     try:
         assert process.stdout is not None
         address = f"http://127.0.0.1:{port}"
@@ -187,6 +189,42 @@ def test_with_scripts_turned_off_all_of_it_works_by_the_keyboard(
     page.wait_for_url("**/?account=mira&period=2024-03-01..2024-03-09")
     page.go_back()
     assert page.url.endswith("/?period=year&account=mira")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_under_another_name_a_phone_logs_in_and_out_with_scripts_turned_off(
+    scheme: str, copied_user: User, browser: Browser
+) -> None:
+    Access(copied_user.settings.dashboard_password).set_password("a long password")
+    context = browser.new_context(
+        viewport={"width": 390, "height": 700},
+        color_scheme="dark" if scheme == "dark" else "light",
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    with served(copied_user, "phone.example") as own_address:
+        address = own_address.replace("127.0.0.1", "phone.example")
+        page.goto(f"{address}/top?period=all")
+        assert page.url == f"{address}/login?next=%2Ftop%3Fperiod%3Dall"
+        with_scripts = browser.new_page(
+            viewport={"width": 390, "height": 700},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        with_scripts.goto(page.url)
+        assert Axe().run(with_scripts).response["violations"] == []
+        with_scripts.close()
+        page.keyboard.type("a wrong password")  # the field has the focus
+        page.keyboard.press("Enter")
+        assert page.get_by_role("alert").inner_text() == "That is not the password."
+        page.get_by_label("Password").fill("a long password")
+        page.get_by_role("button", name="Log in").press("Enter")
+        page.wait_for_url(f"{address}/top?period=all")
+        assert page.locator(".ranked li").count()
+        page.get_by_role("button", name="Log out").press("Enter")
+        page.wait_for_url(f"{address}/login")
+        page.goto(f"{address}/trust")
+        assert page.url == f"{address}/login?next=%2Ftrust"
     context.close()
 
 

@@ -12,7 +12,11 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
+import pytest
+
 from spotify_assets import times
+from spotify_assets.defs.refreshing import open_instance
 from spotify_assets.settings import CHECKOUT
 from spotify_assets.spotify.state import State
 from spotify_assets_tests.support import User, contents, sandbox, user_of
@@ -190,3 +194,31 @@ def test_rows_in_quarantine_are_listed_and_tried_again(tmp_path: Path) -> None:
         assert json.loads(user.call("quarantine", "--json").stdout) == {"quarantined_rows": []}
         assert user.run("refresh").returncode == 0
         assert rows(user, "select count(*) from fct_plays") == [(2,)]
+
+
+def test_the_run_carries_pictures_of_its_assets(
+    refreshed_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = refreshed_user.settings
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    with open_instance(settings) as instance:
+
+        def shown(*path: str) -> dict[str, str]:
+            event = instance.get_latest_materialization_event(dg.AssetKey(path))
+            assert event is not None
+            assert event.asset_materialization is not None
+            return {
+                name: str(entry.value)
+                for name, entry in event.asset_materialization.metadata.items()
+                if isinstance(entry, dg.MarkdownMetadataValue)
+            }
+
+        charted = {"at_a_glance", "chart"}
+        assert shown("raw", "recently_played").keys() == charted
+        assert shown("mart_listening_clock").keys() == charted
+        for kind in ("artists", "tracks", "albums"):
+            top = shown(f"mart_top_{kind}")
+            assert top.keys() == {"top_ten (jonas)", "top_ten (mira)"}
+            assert all("█" * 20 in text for text in top.values())
+        assert shown("fct_plays") == {}

@@ -18,7 +18,6 @@ from starlette.testclient import TestClient
 from spotify_assets import times
 from spotify_assets.cli import main
 from spotify_assets.cli.output import printable
-from spotify_assets.cli.top import bar
 from spotify_assets.outputs import figures
 from spotify_assets.outputs.dashboard.app import app
 from spotify_assets.outputs.marts import habits, plays, rankings, stories, sums, things
@@ -282,11 +281,23 @@ def test_the_command_tells_the_same_ranking(kind: str, by: str, built: Built, lo
 
 
 def test_a_bar_is_as_long_as_its_share_and_never_nothing() -> None:
-    assert bar(100, 100) == "█" * 20
-    assert bar(50, 100) == "█" * 10
-    assert bar(1, 1_000_000) == "▏"
-    lengths = [len(bar(amount, 1000)) for amount in range(1, 1001)]
+    assert figures.bar(100, 100) == "█" * 20
+    assert figures.bar(50, 100) == "█" * 10
+    assert figures.bar(1, 1_000_000) == "▏"
+    lengths = [len(figures.bar(amount, 1000)) for amount in range(1, 1001)]
     assert lengths == sorted(lengths)
+
+
+@pytest.mark.parametrize("kind", [Kind.ARTISTS, Kind.TRACKS, Kind.ALBUMS])
+@pytest.mark.parametrize("account", ["mira", "jonas"])
+def test_the_ranking_of_all_time_in_the_mart_is_that_of_all_days(
+    account: str, kind: Kind, look: Look
+) -> None:
+    found = rankings.top_of_all_time(look, kind, account, 10)
+    assert found == rankings.top(
+        look, kind, [account], date(2006, 1, 1), date(9999, 12, 31), limit=10
+    )
+    assert found
 
 
 @pytest.mark.parametrize(

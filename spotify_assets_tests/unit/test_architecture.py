@@ -20,6 +20,7 @@ GROUND = {
     "scheduler",
     "same_origin",
     "kernel_lock",
+    "private_files",
 }
 MAY_IMPORT = {
     "settings": set[str](),
@@ -30,12 +31,13 @@ MAY_IMPORT = {
     "scheduler": {"settings"},
     "same_origin": set[str](),
     "kernel_lock": set[str](),
+    "private_files": {"database"},
     "spotify": GROUND,
     "contracts": GROUND | {"spotify"},
     "warehouse": GROUND | {"spotify", "contracts"},
-    "outputs": GROUND,
+    "outputs": GROUND | {"spotify", "warehouse"},
     "sandbox": {"times", "same_origin"},
-    "defs": GROUND | {"spotify", "contracts", "warehouse"},
+    "defs": GROUND | {"spotify", "contracts", "warehouse", "outputs"},
     "definitions": GROUND | {"defs"},
     "demo": GROUND | {"spotify", "sandbox"},
     "cli": GROUND | {"spotify", "warehouse", "outputs", "sandbox", "defs", "definitions", "demo"},

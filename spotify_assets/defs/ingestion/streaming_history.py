@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 from sqlalchemy import func, select
 
+from spotify_assets.defs import pictures
 from spotify_assets.defs.io_manager import column_schema
 from spotify_assets.defs.properties import code_reference
 from spotify_assets.settings import Settings
@@ -51,5 +52,6 @@ def materialization(settings: Settings, done: Sequence[ImportedFile]) -> dg.Asse
             "files": {name: str(each.receipt) for name, each in names.items()},
             "errors": {name: each.error for name, each in names.items() if each.error},
             "unknown_fields": sorted({name for each in done for name in each.unknown_fields}),
+            **pictures.of_raw(settings, plays.ts),
         },
     )

@@ -10,6 +10,7 @@ from dagster_dbt import DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 from pydantic import Field
 from sqlalchemy import func, select, table
 
+from spotify_assets.defs import pictures
 from spotify_assets.defs.models.project import dbt_project
 from spotify_assets.defs.models.translator import Translator, is_of_the_day
 from spotify_assets.defs.resources import WarehouseResource
@@ -69,13 +70,15 @@ def dbt_models(
     """
     all_tests = bool(CHECKS_OF_THE_DAY & context.selected_asset_check_keys)
     os.environ["SPOTIFY_ASSETS_TESTS"] = "everything" if all_tests else "touched days"
-    target = Settings.load().dbt_target / context.run.run_id
+    settings = Settings.load()
+    target = settings.dbt_target / context.run.run_id
     reuse_parsed_files(target)
     arguments = build_arguments(config, all_tests=all_tests)
     for event in dbt.cli(arguments, context=context, target_path=target).stream():
         if isinstance(event, dg.Output):
             model = context.asset_key_for_output(event.output_name).path[-1]
-            yield event.with_metadata({**event.metadata, **row_count(warehouse, model)})
+            drawn = pictures.of_model(settings, model)
+            yield event.with_metadata({**event.metadata, **row_count(warehouse, model), **drawn})
         else:
             yield event
 

@@ -20,10 +20,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spotify_assets import times
-from spotify_assets.outputs import figures
+from spotify_assets.outputs import charts, figures
+from spotify_assets.outputs.dashboard import login
 from spotify_assets.outputs.dashboard.choice import Choice
+from spotify_assets.outputs.dashboard.login import LoginFirst
 from spotify_assets.outputs.dashboard.pages import PAGES
 from spotify_assets.outputs.dashboard.pages.things import thing as show_thing
+from spotify_assets.outputs.dashboard.password import Access
 from spotify_assets.outputs.definitions import definitions
 from spotify_assets.outputs.marts.look import Marts
 from spotify_assets.same_origin import OwnRequestsOnly
@@ -38,27 +41,32 @@ HEADERS = {
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "private, no-cache",
-    "Referrer-Policy": "no-referrer",
+    # Under no-referrer a browser says "Origin: null" where it sends our own forms.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
 
-def app(settings: Settings, hosts: Collection[str]) -> Starlette:
+def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()) -> Starlette:
     """The app on somebody's data.
 
     Args:
         settings: where the data are, and on which clock the newest plays are told.
-        hosts: the names under which it answers, as `same_origin.hosts_of` gives them.
+        hosts: the names under which this machine alone asks, as `same_origin.hosts_of` gives them.
+        shared: the names under which others may ask, who must log in.
     """
     marts = Marts(settings.warehouse_path)
     templates = _templates()
 
-    def show(template: str, status: int = 200, **values: Any) -> Response:
-        text = templates.get_template(template).render(**values)
+    access = Access(settings.dashboard_password)
+
+    def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        is_logged_in = request.scope.get("is_logged_in", False)
+        text = templates.get_template(template).render(is_logged_in=is_logged_in, **values)
         return HTMLResponse(text, status, HEADERS)
 
-    def meanings(_: Request) -> Response:
-        return show("definitions.html", page="", choice=None, definitions=definitions())
+    def meanings(request: Request) -> Response:
+        return show(request, "definitions.html", page="", choice=None, definitions=definitions())
 
     def page(request: Request) -> Response:
         name = request.path_params.get("page", "overview")
@@ -78,25 +86,30 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
         with marts.look() as look:
             accounts = look.accounts() if look else []
             if look is None or not accounts:
-                return show("empty.html", page=name, choice=None)
+                return show(request, "empty.html", page=name, choice=None)
             try:
                 choice = Choice.of(query, accounts, settings)
             except ValueError as error:
                 raise HTTPException(400, str(error)) from None
-            return show(f"{name}.html", page=name, choice=choice, **build(look, choice))
+            return show(request, f"{name}.html", page=name, choice=choice, **build(look, choice))
 
-    def wrong(_: Request, error: HTTPException) -> Response:
-        return show("wrong.html", error.status_code, page="", choice=None, detail=error.detail)
+    def wrong(request: Request, error: HTTPException) -> Response:
+        detail = error.detail
+        return show(request, "wrong.html", error.status_code, page="", choice=None, detail=detail)
 
+    middleware = [Middleware(OwnRequestsOnly, hosts={*hosts, *shared})]
+    if shared:
+        middleware += [Middleware(LoginFirst, access, unguarded=hosts, headers=HEADERS)]
     return Starlette(
         routes=[
+            *(login.routes(access, show, HEADERS) if shared else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
             Route("/", page),
             Route("/definitions", meanings),
             Route("/{kind:str}/one", thing),
             Route("/{page:str}", page),
         ],
-        middleware=[Middleware(OwnRequestsOnly, hosts=hosts)],
+        middleware=middleware,
         exception_handlers={HTTPException: cast(Any, wrong)},
     )
 
@@ -120,6 +133,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals["hatch"] = charts.HATCH
     templates.filters.update(
         number=figures.number,
         duration=figures.duration,

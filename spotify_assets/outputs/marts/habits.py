@@ -63,6 +63,16 @@ def clock(
     return {(row[0], row[1]): row[2] for row in found}
 
 
+def clock_of_all_time(look: Look, accounts: Sequence[str]) -> dict[tuple[int, int], int]:
+    """As `clock`, of all days, as the mart of the day holds it."""
+    query = """
+        select local_weekday, local_hour, sum(plays)
+        from mart_listening_clock where account_id in :accounts and plays > 0
+        group by local_weekday, local_hour
+    """
+    return {(row[0], row[1]): row[2] for row in look.rows(query, accounts=list(accounts))}
+
+
 def hours_by_month(
     look: Look, accounts: Sequence[str], first: date, last: date
 ) -> dict[tuple[date, int], int]:

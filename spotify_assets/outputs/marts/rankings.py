@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from spotify_assets.outputs.marts.look import COLUMNS, Columns, Kind, Look
+from spotify_assets.outputs.periods import SPOTIFY_BEGAN
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,23 @@ def top(
         )
         for place, row in enumerate(found, start=1)
     ]
+
+
+def top_of_all_time(look: Look, kind: Kind, account: str, limit: int) -> list[Ranked]:
+    """The ranking of all time that the mart of the day holds; not of podcasts."""
+    columns = COLUMNS[kind]
+    query = f"""
+        select
+            rank_by_plays as rank, {columns.key} as key, {columns.name} as name,
+            {columns.subtitle} as subtitle, plays, ms_played
+        from mart_top_{kind.value}
+        where
+            account_id = :account and period = 'all' and period_start = :began
+            and rank_by_plays <= :limit
+        order by rank_by_plays
+    """  # noqa: S608 # ours
+    rows = look.rows(query, account=account, began=SPOTIFY_BEGAN, limit=limit)
+    return [Ranked(**row._mapping, rank_before=None, is_new=False) for row in rows]
 
 
 def trends(

@@ -17,6 +17,7 @@ import click
 from spotify_assets.cli import (
     accounts,
     backups,
+    covers,
     dashboard,
     imports,
     plays,
@@ -117,6 +118,7 @@ for command in (
     plays.trace,
     top.top,
     dashboard.dashboard,
+    covers.covers,
     status.status,
     backups.backup,
     backups.restore,

@@ -18,9 +18,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from spotify_assets.covers.folder import CoverFolder
 from spotify_assets.outputs import figures
 from spotify_assets.outputs.dashboard import pages
 from spotify_assets.outputs.dashboard.choice import Choice
+from spotify_assets.outputs.dashboard.covers import Covers
 from spotify_assets.outputs.marts import Marts
 from spotify_assets.same_origin import OwnRequestsOnly
 from spotify_assets.settings import Settings
@@ -37,6 +39,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+# An album's cover is fetched once and stays as it is.
+HEADERS_OF_COVERS = HEADERS | {"Cache-Control": "private, max-age=604800"}
 
 PAGES: Mapping[str, Callable[..., dict[str, Any]]] = {
     "overview": pages.overview,
@@ -55,6 +60,7 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
         hosts: the names under which it answers, as `same_origin.hosts_of` gives them.
     """
     marts = Marts(settings.warehouse_path)
+    folder = CoverFolder(settings.covers)
     templates = _templates()
 
     def show(template: str, status: int = 200, **values: Any) -> Response:
@@ -84,7 +90,15 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
                 choice = Choice.of(query, accounts, settings)
             except ValueError as error:
                 raise HTTPException(400, str(error)) from None
-            return show(f"{name}.html", page=name, choice=choice, **build(look, choice))
+            values = build(look, choice) | {"covers": Covers(settings, look)}
+            return show(f"{name}.html", page=name, choice=choice, **values)
+
+    def cover(request: Request) -> Response:
+        found = folder.read(request.path_params["name"]) if settings.covers_on else None
+        if found is None:
+            raise HTTPException(404, "There is no such cover.")
+        content, kind = found
+        return Response(content, headers=HEADERS_OF_COVERS, media_type=kind)
 
     def wrong(_: Request, error: HTTPException) -> Response:
         return show("wrong.html", error.status_code, page="", choice=None, detail=error.detail)
@@ -92,6 +106,7 @@ def app(settings: Settings, hosts: Collection[str]) -> Starlette:
     return Starlette(
         routes=[
             Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/covers/{name:str}", cover),
             Route("/", page),
             Route("/{kind:str}/one", thing),
             Route("/{page:str}", page),

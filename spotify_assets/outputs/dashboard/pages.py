@@ -123,7 +123,7 @@ def thing(look: Look, choice: Choice, kind_name: str) -> dict[str, Any]:
         "parts": [
             (part, TITLES[part], look.parts_of(kind, key, part, choice.ids, LONG)) for part in parts
         ],
-        "in_spotify": _in_spotify(found.uri),
+        "in_spotify": in_spotify(found.uri),
     }
 
 
@@ -217,7 +217,7 @@ def _both(draw: Any) -> Markup:
     )
 
 
-def _in_spotify(uri: str | None) -> str | None:
+def in_spotify(uri: str | None) -> str | None:
     """The address that opens it in Spotify."""
     words = (uri or "").split(":")
     if len(words) == 3 and words[2].isalnum() and words[1].isalpha():  # noqa: PLR2004

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -39,6 +40,7 @@ class ImageHost:
         host = settings.api_url.removesuffix("/v1") if is_sandbox else HOST
         self._address = re.compile(re.escape(host) + "/image/[0-9A-Za-z]{1,100}")
         self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # keeps none
         transport.prepare(self._session, host, transport.per_exchange)
 
     def addresses(self, images: object) -> dict[int, str]:

@@ -46,15 +46,18 @@ class TooLarge(requests.RequestException):
     """An answer that nothing of Spotify's is as large as."""
 
 
-def body_of(response: requests.Response, largest: int = LARGEST_BODY_BYTES) -> bytes:
-    """The body of a response that was asked for as a stream, unpacked, of so many bytes at most.
+def body_of(response: requests.Response, largest: int | None = None) -> bytes:
+    """The body of a response that was asked for as a stream, unpacked.
 
     Of a refusal that breaks off or has no end, what has come: its status says enough.
+
+    Args:
+        largest: the most bytes that it may have [LARGEST_BODY_BYTES].
 
     Raises:
         TooLarge, urllib3.exceptions.HTTPError: of a 200.
     """
-    body = bytearray()
+    largest, body = largest or LARGEST_BODY_BYTES, bytearray()
     try:
         # read1 hands over what has come so far; read would sit in its loop while a body drips.
         while len(body) <= largest and (

@@ -42,8 +42,8 @@ def covers(as_json: bool) -> None:
         click.echo("No album lacks a cover that can be had.")
     else:
         click.echo(
-            f"{done.fetched:,} covers fetched; {done.waiting:,} albums wait for the next times, "
-            f"{done.failed:,} have none that can be had at present."
+            f"Covers fetched: {done.fetched:,}. Albums that wait for the next times: "
+            f"{done.waiting:,}. Without a cover that can be had: {done.failed:,}."
         )
     if done.stopped and done.stopped != OFF:
         raise click.ClickException(done.stopped)

@@ -20,6 +20,7 @@ from spotify_assets.defs.operations.backups import (
     weekly_restore_drill,
     weekly_restore_drill_job,
 )
+from spotify_assets.defs.operations.covers import covers, covers_job
 from spotify_assets.defs.operations.housekeeping import housekeeping, housekeeping_job
 from spotify_assets.defs.resources import SpotifyResource, WarehouseResource
 from spotify_assets.defs.schedules import daily_refresh, models
@@ -72,8 +73,9 @@ def build_definitions(**resources: Any) -> dg.Definitions:
             daily_backup_job,
             weekly_restore_drill_job,
             housekeeping_job,
+            covers_job,
         ],
-        schedules=[daily_refresh, models, daily_backup, weekly_restore_drill, housekeeping],
+        schedules=[daily_refresh, models, daily_backup, weekly_restore_drill, housekeeping, covers],
         sensors=[
             recently_played_sensor,
             models_sensor,

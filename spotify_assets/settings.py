@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 # What we make in the data folder, by its name up to the first dot.
 OURS = {
     *("spotify", "state", "refresh", "tokens", "locks", "dagster", "dbt", "inbox", "backups"),
-    *("scratch", "reports", "dashboard"),
+    *("scratch", "reports", "dashboard", "covers"),
 }
 OTHERS = 0o077  # the rights of everybody but the owner
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
@@ -69,6 +69,7 @@ class Settings:
     keep_runs_days: int
     keep_backups: KeepBackups
     alert_command: str = field(repr=False)  # may hold an address that is a secret
+    covers_on: bool
     hosts: tuple[str, ...]  # further host:port pairs under which browsers may ask our servers
 
     @classmethod
@@ -80,7 +81,8 @@ class Settings:
         Raises:
             SettingsError: an address that is neither https nor plain http on the loopback, a
                 folder that Dagster cannot use, no such time zone, none set where the machine's
-                has no name, a number that is none, or a command without its end.
+                has no name, a number that is none, a switch that is neither on nor off, or a
+                command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 
@@ -109,6 +111,7 @@ class Settings:
                 "SPOTIFY_KEEP_BACKUPS", value("SPOTIFY_KEEP_BACKUPS", str(KeepBackups()))
             ),
             alert_command=_command("SPOTIFY_ALERT_COMMAND", value("SPOTIFY_ALERT_COMMAND")),
+            covers_on=_switch("SPOTIFY_ASSETS_COVERS", value("SPOTIFY_ASSETS_COVERS", "on")),
             hosts=_hosts("SPOTIFY_ASSETS_HOSTS", value("SPOTIFY_ASSETS_HOSTS")),
         )
 
@@ -157,6 +160,11 @@ class Settings:
         return self.data / "scratch"
 
     @property
+    def covers(self) -> Path:
+        """Album covers, which can be fetched again."""
+        return self.data / "covers"
+
+    @property
     def dbt_target(self) -> Path:
         """Where dbt runs leave their artifacts: beside the data that they describe."""
         return self.data / "dbt" / "target"
@@ -184,6 +192,7 @@ class Settings:
             "SPOTIFY_KEEP_RUNS_DAYS": str(self.keep_runs_days),
             "SPOTIFY_KEEP_BACKUPS": str(self.keep_backups),
             "SPOTIFY_ALERT_COMMAND": self.alert_command,
+            "SPOTIFY_ASSETS_COVERS": "on" if self.covers_on else "off",
             "SPOTIFY_ASSETS_HOSTS": " ".join(self.hosts),
             # dagster.yaml cannot join paths, so the folder below the data folder has its own name.
             "SPOTIFY_ASSETS_DAGSTER": str(self.dagster_storage),
@@ -360,6 +369,12 @@ def _keep_backups(name: str, text: str) -> KeepBackups:
             "counts as 0. At least one must stay."
         )
     return KeepBackups(**{**dict.fromkeys(vars(KeepBackups()), 0), **numbers})
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise SettingsError(f"{name} is {text!r}: it is either on or off.")
+    return text.lower() == "on"
 
 
 def _hosts(name: str, text: str) -> tuple[str, ...]:

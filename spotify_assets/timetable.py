@@ -13,6 +13,7 @@ from spotify_assets.settings import Settings
 
 DAILY_REFRESH = "30 4 * * *"
 MODELS = "0 * * * *"
+COVERS = "20 * * * *"
 DAILY_BACKUP = "45 4 * * *"
 HOUSEKEEPING = "15 5 * * *"
 WEEKLY_RESTORE_DRILL = "30 5 * * 0"
@@ -70,6 +71,8 @@ def next_ticks(settings: Settings, last_look_at: str | None) -> dict[str, str]:
         "housekeeping": HOUSEKEEPING,
         "restore drill": WEEKLY_RESTORE_DRILL,
     }
+    if settings.covers_on:
+        crons["covers"] = COVERS
     return {
         "look": times.to_text(max([now, *look])),
         **{name: times.to_text(next(CronSim(cron, local))) for name, cron in crons.items()},

@@ -17,6 +17,7 @@ import click
 from spotify_assets.cli import (
     accounts,
     backups,
+    covers,
     dashboard,
     hide,
     imports,
@@ -118,6 +119,7 @@ for command in (
     plays.trace,
     top.top,
     dashboard.dashboard,
+    covers.covers,
     hide.hide,
     hide.unhide,
     status.status,

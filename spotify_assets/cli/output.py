@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SPINNER_PER_SECOND = 12.5
+SECONDS_IN_SILENCE = 2  # after which something shows how far it is
 LONGEST_TEXT = 1_000  # characters; a name in a file can be a million
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -126,6 +127,32 @@ def progressing(total_bytes: int) -> Iterator[Callable[[str, int, int], None]]:
             )
 
         yield tell
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for things that are done one after the other, once they take over two seconds.
+
+    Yields a function that takes how many are done, and of how many.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task(what)
+    started = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if time.monotonic() - started > SECONDS_IN_SILENCE:
+            bar.start()
+
+    try:
+        yield tell
+    finally:
+        bar.stop()
 
 
 @contextmanager

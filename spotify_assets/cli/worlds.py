@@ -141,6 +141,8 @@ def demo(ui: bool, port: int) -> None:
                 "gap is open. Spotify told a few plays without their URI; they are in quarantine:\n"
                 "SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets quarantine"
             )
+        with working("The covers of their albums are fetched"):
+            _fetch_all_covers(settings)
         newest = Warehouse(settings.warehouse_path).newest_plays(3)
         click.echo()
         show_plays(newest, settings.timezone)
@@ -174,6 +176,14 @@ def demo(ui: bool, port: int) -> None:
                 "Lineage, runs and checks, with plays arriving: make demo-ui\n"
                 "Your own account: README.md, or: spotify-assets login"
             )
+
+
+def _fetch_all_covers(settings: Settings) -> None:
+    """Fetch a hundred covers at a time until no more come."""
+    from spotify_assets.covers.fetching import fetch_covers
+
+    while fetch_covers(settings).fetched:
+        pass
 
 
 def _import_once(world: "World") -> None:

@@ -101,6 +101,11 @@ class Catalogue:
         self.by_album = {album: tuple(on_it) for album, on_it in by_album.items()}
         self.by_artist = {performer: tuple(theirs) for performer, theirs in by_artist.items()}
         self.albums = tuple(self.by_album)
+        self._by_id = {track.id: track for track in tracks}
+
+    def track(self, track_id: str) -> Track | None:
+        """The track of this id, or None."""
+        return self._by_id.get(track_id)
 
     def _make_artists(self) -> tuple[Artist, ...]:
         rng, artists = self._rng, []

@@ -1,7 +1,8 @@
 """How the Web API writes things, as an app created in 2026 gets them.
 
-Belongs here: the JSON shape of each object. `api_url` is the base of every `href`; other
-addresses are Spotify's public ones. Does not belong here: endpoints, paging, who may ask.
+Belongs here: the JSON shape of each object. `api_url` is the base of every `href`, and beside it
+are the images; other addresses are Spotify's public ones. Does not belong here: endpoints, paging,
+who may ask.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from spotify_assets.sandbox.taste import Context
 Json = dict[str, Any]
 
 OPEN_URL = "https://open.spotify.com"
-IMAGE_URL = "https://i.scdn.co/image/ab67616d0000"
-IMAGE_SIZES = ((640, "b273"), (300, "1e02"), (64, "4851"))
+# An image's id says its size, as Spotify's do.
+IMAGE_IDS = {640: "ab67616d0000b273", 300: "ab67616d00001e02", 64: "ab67616d00004851"}
 
 
 def _identity(kind: str, spotify_id: str, api_url: str) -> Json:
@@ -37,13 +38,14 @@ def simplified_artist(artist: Artist, api_url: str) -> Json:
 
 def simplified_album(album: Album, api_url: str) -> Json:
     """An album as tracks carry it: without its tracks, label, markets and popularity."""
+    images = f"{api_url.removesuffix('/v1')}/image"
     return {
         "album_type": album.album_type,
         "artists": [simplified_artist(artist, api_url) for artist in album.artists],
         **_identity("album", album.id, api_url),
         "images": [
-            {"height": size, "width": size, "url": f"{IMAGE_URL}{code}{album.image}"}
-            for size, code in IMAGE_SIZES
+            {"height": size, "width": size, "url": f"{images}/{of_size}{album.image}"}
+            for size, of_size in IMAGE_IDS.items()
         ],
         "is_playable": True,
         "name": album.name,

@@ -21,7 +21,15 @@ from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from spotify_assets.same_origin import hosts_of, refusal
-from spotify_assets.sandbox import accounts, admin, answer_faults, damage, switches, web_api
+from spotify_assets.sandbox import (
+    accounts,
+    admin,
+    answer_faults,
+    damage,
+    pictures,
+    switches,
+    web_api,
+)
 from spotify_assets.sandbox.clock import Clock
 from spotify_assets.sandbox.faults import Faults
 from spotify_assets.sandbox.world import SandboxConfig, World
@@ -62,6 +70,7 @@ def _app_of(world: World) -> Flask:
     answer_faults.install(app, world.faults, world.grants, world.stopping)
     app.register_blueprint(accounts.blueprint(world))
     app.register_blueprint(web_api.blueprint(world))
+    app.register_blueprint(pictures.blueprint(world))
     app.register_blueprint(admin.blueprint(world))
     app.register_blueprint(switches.blueprint(world))
 

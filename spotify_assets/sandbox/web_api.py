@@ -66,6 +66,13 @@ def blueprint(world: World) -> Blueprint:
             return response
         return jsonify(_page(_window(world), limit, cursor))
 
+    @api.get("/tracks/<track_id>")
+    def track(track_id: str) -> Response:
+        found = world.catalogue.track(track_id)
+        if found is None:
+            return api_error(404, "Resource not found")
+        return jsonify(objects.track(found, _api_url()))
+
     removed.register(api)
 
     @api.route("/", defaults={"path": ""}, methods=ALL_METHODS)

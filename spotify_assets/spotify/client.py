@@ -5,6 +5,7 @@ Knows HTTP and JSON; what a refusal means is `refusals`' part, and what a play i
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from spotify_assets.spotify.refusals import error_of
 from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.times import from_http_date
 
+ID = re.compile("/[0-9A-Za-z]{22}")  # a wait that is asked for one track is for all of them
 DEEPEST_NESTING = 100  # real answers nest 7 deep; Python's own limit moves with the caller's stack
 
 
@@ -72,7 +74,7 @@ class SpotifyClient:
         return f"{self._api_url}/{path}" + (f"?{urlencode(parameters)}" if parameters else "")
 
     def _get(self, url: str) -> Answer:
-        endpoint = urlsplit(url.removeprefix(f"{self._api_url}/")).path
+        endpoint = ID.sub("/{id}", urlsplit(url.removeprefix(f"{self._api_url}/")).path)
         self._blocks.check(endpoint)
         response, text = self._attempt(url)
         if response.status_code == requests.codes.unauthorized and self._authorization.renew():

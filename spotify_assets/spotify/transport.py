@@ -46,18 +46,21 @@ class TooLarge(requests.RequestException):
     """An answer that nothing of Spotify's is as large as."""
 
 
-def body_of(response: requests.Response) -> bytes:
+def body_of(response: requests.Response, largest: int | None = None) -> bytes:
     """The body of a response that was asked for as a stream, unpacked.
 
     Of a refusal that breaks off or has no end, what has come: its status says enough.
 
+    Args:
+        largest: the most bytes that it may have [LARGEST_BODY_BYTES].
+
     Raises:
         TooLarge, urllib3.exceptions.HTTPError: of a 200.
     """
-    body = bytearray()
+    largest, body = largest or LARGEST_BODY_BYTES, bytearray()
     try:
         # read1 hands over what has come so far; read would sit in its loop while a body drips.
-        while len(body) <= LARGEST_BODY_BYTES and (
+        while len(body) <= largest and (
             chunk := response.raw.read1(64 * 1024, decode_content=True)
         ):
             body += chunk
@@ -67,8 +70,8 @@ def body_of(response: requests.Response) -> bytes:
     finally:
         if alarm := getattr(response.raw, ALARM, None):
             alarm.cancel()  # or its thread would wait for the end of the time
-    if len(body) > LARGEST_BODY_BYTES and response.status_code == requests.codes.ok:
-        raise TooLarge(f"an answer of over {LARGEST_BODY_BYTES:,} bytes")
+    if len(body) > largest and response.status_code == requests.codes.ok:
+        raise TooLarge(f"an answer of over {largest:,} bytes")
     return bytes(body)
 
 

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -34,6 +35,7 @@ PAGES = (
     "/",
     f"/?{EVERYTHING}",
     f"/top?kind=tracks&{EVERYTHING}",
+    "/top?kind=artists&period=all",
     f"/when?{EVERYTHING}",
     "/when?account=mira",
     f"/discover?{EVERYTHING}",
@@ -112,6 +114,8 @@ def address(first_refresh: FirstRefresh, tmp_path_factory: pytest.TempPathFactor
     assert listener.run("import", str(export), "--account", "hostile", "--new").returncode == 0
     done = listener.run("refresh")
     assert done.returncode == 0, done.stderr
+    assert json.loads(listener.run("covers", "--json").stdout)["fetched"] > 10
+    assert json.loads(listener.run("covers", "--json").stdout)["fetched"] == 0
     with served(listener) as served_at:
         yield served_at
 
@@ -158,6 +162,33 @@ def test_hostile_names_are_shown_as_they_are_and_lead_to_pages_of_their_own(
         link.click()
         assert page.locator("h1").inner_text() == name
         assert page.title() == f"{name} · your listening"
+    page.close()
+
+
+def test_a_cover_is_shown_whole_and_a_large_one_leads_to_its_album(
+    address: str, browser: Browser
+) -> None:
+    watched = Watched(browser.new_page(), address)
+    page = watched.page
+    page.goto(f"{address}/top?kind=albums&account=mira&period=all")
+    covers = page.locator("img.tile")
+    assert covers.count() > 5
+    covers.last.scroll_into_view_if_needed()
+    for cover in covers.all():
+        page.wait_for_function("image => image.complete", arg=cover.element_handle())
+        wide, high = cover.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+        assert wide == high > 0
+        box = cover.bounding_box()
+        assert box is not None
+        assert box["width"] == box["height"] >= 40
+    page.locator(".ranked .who a").first.click()
+    large = page.locator(".title .cover")
+    key = parse_qs(urlsplit(page.url).query)["key"][0]
+    assert large.get_attribute("href") == (
+        f"https://open.spotify.com/album/{key.removeprefix('spotify:album:')}"
+    )
+    assert large.locator("img").evaluate("image => getComputedStyle(image).filter") == "none"
+    assert watched.faults == []
     page.close()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from spotify_assets.covers.folder import CoverFolder
 from spotify_assets.settings import CHECKOUT
 from spotify_assets_tests.support import contents
 
@@ -118,6 +119,14 @@ def assert_that_a_person_listened(shown: Shown) -> None:
     assert shown.rows("select count(*) from mart_returns where days_away > 365") > [(1,)]
 
 
+def assert_that_albums_have_covers(shown: Shown, folder: Path) -> None:
+    """Those that were played more than now and then; of others Spotify may not know the track."""
+    query = "select album_key from mart_top_albums where period = 'all' and plays > 20"
+    keys = {key for (key,) in shown.rows(query)}
+    assert len(keys) > 50
+    assert all(len(CoverFolder(folder).names(key)) == 2 for key in keys)
+
+
 def test_the_demo_shows_a_person_and_a_second_one_finds_nothing_new(clone: Path) -> None:
     before = files_of(clone)
     shown, warned = demo(clone)
@@ -137,6 +146,7 @@ def test_the_demo_shows_a_person_and_a_second_one_finds_nothing_new(clone: Path)
     assert "Restored it beside, compared it with the warehouse, built its models: passed" in shown
     assert "make demo-ui" in shown
     assert_that_a_person_listened(Shown(clone))
+    assert_that_albums_have_covers(Shown(clone), clone / "data" / "demo" / "covers")
     # A model of the user's own.
     assert Shown(clone).rows("select count(*) > 1 from my_months") == [(1,)]
     kept = contents(clone / "data" / "demo" / "spotify.db", without=())

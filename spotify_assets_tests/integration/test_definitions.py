@@ -173,6 +173,7 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
         "daily_backup_job",
         "weekly_restore_drill_job",
         "housekeeping_job",
+        "covers_job",
     }
     assert {schedule.name: schedule.job_name for schedule in repository.schedule_defs} == {
         "daily_refresh": "daily_refresh_job",
@@ -180,6 +181,7 @@ def test_these_are_all_the_jobs_schedules_and_sensors_and_they_run_by_default() 
         "daily_backup": "daily_backup_job",
         "weekly_restore_drill": "weekly_restore_drill_job",
         "housekeeping": "housekeeping_job",
+        "covers": "covers_job",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "recently_played_sensor",

@@ -11,6 +11,8 @@ from dagster._core.storage.compute_log_manager import ComputeIOType
 from filelock import FileLock
 
 from spotify_assets import times
+from spotify_assets.covers.folder import CoverFolder
+from spotify_assets.covers.wanted import albums
 from spotify_assets.defs.operations.housekeeping import housekeeping_job
 from spotify_assets.defs.operations.killed_runs import PROCESS_TAG, process_tags
 from spotify_assets.defs.refreshing import open_instance
@@ -271,3 +273,18 @@ def test_an_instance_whose_runs_are_elsewhere_is_refused_and_nothing_goes(
         done = housekeeping_job.execute_in_process(instance=other, raise_on_error=False)
     assert not done.success
     assert events.exists()
+
+
+def test_covers_of_albums_that_nobody_plays_any_more_go(
+    copied_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = CoverFolder(copied_user.settings.covers)
+    for name, value in copied_user.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    played = albums(Warehouse(copied_user.settings.warehouse_path))[0]
+    for key in (played, "an album of before"):
+        folder.store(key, 300, b"a picture")
+    with open_instance(copied_user.settings) as own:
+        removed = tidy(own)
+    assert removed["bytes"] == len(b"a picture")
+    assert (bool(folder.names(played)), bool(folder.names("an album of before"))) == (True, False)

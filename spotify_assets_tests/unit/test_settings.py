@@ -42,6 +42,7 @@ EVERYTHING = {
     "SPOTIFY_KEEP_RUNS_DAYS": "91",
     "SPOTIFY_KEEP_BACKUPS": "last=4 daily=8 weekly=6 monthly=13",
     "SPOTIFY_ALERT_COMMAND": "notify --to 'Mira H' 'https://example.org/a-secret-address'",
+    "SPOTIFY_ASSETS_COVERS": "off",
     "SPOTIFY_ASSETS_HOSTS": "laptop.local:3000 localhost:3001",
 }
 
@@ -394,6 +395,14 @@ def test_a_data_folder_that_was_open_is_closed_with_all_that_is_ours_in_it(tmp_p
     assert (data / "dagster" / "run.sh").stat().st_mode & 0o777 == 0o700
     left = (other, elsewhere, photo)
     assert {path.stat().st_mode & 0o777 for path in left} == {0o644}
+
+
+@pytest.mark.parametrize("text", ["yes", "1", "true", "offf"])
+def test_a_switch_is_on_or_off(text: str) -> None:
+    with pytest.raises(SettingsError, match="SPOTIFY_ASSETS_COVERS is .*: it is either on or off"):
+        Settings.load({"SPOTIFY_ASSETS_COVERS": text}, env_file=None)
+    assert Settings.load({"SPOTIFY_ASSETS_COVERS": "On"}, env_file=None).covers_on
+    assert not Settings.load({"SPOTIFY_ASSETS_COVERS": "OFF"}, env_file=None).covers_on
 
 
 def test_further_hosts_are_names_with_ports() -> None:

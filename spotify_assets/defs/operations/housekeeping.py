@@ -16,6 +16,9 @@ import dagster as dg
 from filelock import Timeout
 
 from spotify_assets import times, timetable
+from spotify_assets.covers.fetching import alone
+from spotify_assets.covers.folder import CoverFolder
+from spotify_assets.covers.wanted import albums
 from spotify_assets.defs.operations.killed_runs import process_tags
 from spotify_assets.defs.schedules import RUNNING, TIMEZONE
 from spotify_assets.kernel_lock import kernel_lock
@@ -64,7 +67,10 @@ def prune(context: dg.OpExecutionContext) -> dg.Output[None]:
 
 @dg.job
 def housekeeping_job() -> None:
-    """Removes old runs with their logs, dbt's artifacts and loaded pages. Touches no play."""
+    """Removes old runs with their logs, dbt's artifacts, loaded pages and covers beyond the bound.
+
+    Touches no play.
+    """
     prune()
 
 
@@ -93,6 +99,7 @@ def _prune(settings: Settings, instance: dg.DagsterInstance) -> Counter[str]:
     )
     left = _of_deleted_runs(settings.dagster_storage, instance)
     freed = sum(map(_remove, [*left, *targets, *ticks]))
+    freed += _prune_covers(settings)
     pages = _prune_pages(settings, now - timedelta(days=settings.keep_pages_days))
     return Counter(landed_pages=pages, runs=runs, dbt_targets=len(targets), bytes=freed)
 
@@ -102,6 +109,16 @@ def _prune_pages(settings: Settings, before: datetime) -> int:
     # SQLite gives the room to the next pages. Nothing after a page that waits for its load goes.
     waiting = (page.landed_at for page in undrained_pages(state, warehouse))
     return state.prune_pages(min([times.to_text(before), *waiting]))
+
+
+def _prune_covers(settings: Settings) -> int:
+    """Remove covers of albums that are not wanted any more; the bytes that they held."""
+    wanted = albums(Warehouse(settings.warehouse_path))
+    if not wanted:  # before the first models, or while they are made anew
+        return 0
+    with suppress(Timeout), alone(settings):
+        return CoverFolder(settings.covers).prune(wanted)
+    return 0
 
 
 def _delete_runs(instance: dg.DagsterInstance, before: datetime) -> int:

@@ -20,9 +20,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spotify_assets import times
+from spotify_assets.covers.folder import CoverFolder
 from spotify_assets.outputs import charts, figures
 from spotify_assets.outputs.dashboard import login
 from spotify_assets.outputs.dashboard.choice import Choice
+from spotify_assets.outputs.dashboard.covers import Covers
 from spotify_assets.outputs.dashboard.login import LoginFirst
 from spotify_assets.outputs.dashboard.pages import PAGES
 from spotify_assets.outputs.dashboard.pages.things import thing as show_thing
@@ -46,6 +48,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+# An album's cover is fetched once and stays as it is.
+HEADERS_OF_COVERS = HEADERS | {"Cache-Control": "private, max-age=604800"}
+
 
 def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()) -> Starlette:
     """The app on somebody's data.
@@ -56,6 +61,7 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         shared: the names under which others may ask, who must log in.
     """
     marts = Marts(settings.warehouse_path)
+    folder = CoverFolder(settings.covers)
     templates = _templates()
 
     access = Access(settings.dashboard_password)
@@ -91,7 +97,15 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
                 choice = Choice.of(query, accounts, settings)
             except ValueError as error:
                 raise HTTPException(400, str(error)) from None
-            return show(request, f"{name}.html", page=name, choice=choice, **build(look, choice))
+            values = build(look, choice) | {"covers": Covers(settings, look)}
+            return show(request, f"{name}.html", page=name, choice=choice, **values)
+
+    def cover(request: Request) -> Response:
+        found = folder.read(request.path_params["name"]) if settings.covers_on else None
+        if found is None:
+            raise HTTPException(404, "There is no such cover.")
+        content, kind = found
+        return Response(content, headers=HEADERS_OF_COVERS, media_type=kind)
 
     def wrong(request: Request, error: HTTPException) -> Response:
         detail = error.detail
@@ -104,6 +118,7 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         routes=[
             *(login.routes(access, show, HEADERS) if shared else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/covers/{name:str}", cover),
             Route("/", page),
             Route("/definitions", meanings),
             Route("/{kind:str}/one", thing),

@@ -29,6 +29,7 @@ from spotify_assets_tests.unit.sandbox.client import App
 
 Json = dict[str, Any]
 PLAYS, ME, AUDIO = "/me/player/recently-played", "/me", "/audio-features/{id}"
+ONE_TRACK = "/tracks/{id}"
 
 
 @dataclass(frozen=True)
@@ -52,30 +53,40 @@ def null(where: str, kind: str) -> tuple[str, str]:
 WITH_PLAYS = ("plays, fifty", "plays, the rest", "plays, null context", "plays, short ones")
 ALL_PLAYS = (*WITH_PLAYS, "plays, none")
 WITH_NULL_CONTEXT = ("plays, fifty", "plays, null context", "plays, short ones")
-TRACK, ALBUM = "items/*/track", "items/*/track/album"
+# Where a track and its album are in an answer, and in which answers.
+TRACKS = (
+    ("items/*/track", "items/*/track/album", WITH_PLAYS),
+    ("", "album", ("track",)),
+)
 REMOVED_FIELDS = "removed for apps of 2026"
 IN_WORDS = "plain text, as reported"
 DEVIATIONS = (
     *(
-        Deviation(text, WITH_PLAYS, REMOVED_FIELDS)
+        Deviation(text, answers, REMOVED_FIELDS)
+        for track, album, answers in TRACKS
         for text in (
-            *missing(TRACK, "available_markets", "linked_from", "popularity", "preview_url"),
-            *missing(ALBUM, "available_markets"),
+            *missing(track, "available_markets", "linked_from", "popularity", "preview_url"),
+            *missing(album, "available_markets"),
         )
     ),
     *(
-        Deviation(text, WITH_PLAYS, "only there where something is restricted")
-        for where in (TRACK, ALBUM)
+        Deviation(text, answers, "only there where something is restricted")
+        for *places, answers in TRACKS
+        for where in places
         for text in missing(where, "restrictions")
     ),
     *(
-        Deviation(text, WITH_PLAYS, "only the ISRC is there, in all of 100 recorded items")
-        for text in missing(f"{TRACK}/external_ids", "ean", "upc")
+        Deviation(text, answers, "only the ISRC is there, in all of 100 recorded items")
+        for track, _, answers in TRACKS
+        for text in missing(f"{track}/external_ids".lstrip("/"), "ean", "upc")
     ),
-    Deviation(
-        f"{ALBUM}: Additional properties are not allowed ('is_playable' was unexpected)",
-        WITH_PLAYS,
-        "there in recorded answers, though not described",
+    *(
+        Deviation(
+            f"{album}: Additional properties are not allowed ('is_playable' was unexpected)",
+            answers,
+            "there in recorded answers, though not described",
+        )
+        for _, album, answers in TRACKS
     ),
     *(
         Deviation(text, ALL_PLAYS, "described, and not there in any recorded answer")
@@ -148,6 +159,12 @@ def beyond(app: App) -> requests.Response:
     return plays(app, limit=50, before=plays(app, limit=50).json()["cursors"]["before"])
 
 
+def a_track(app: App) -> requests.Response:
+    token = app.log_in()["access_token"]
+    listed = app.recently_played(token, limit=1).json()["items"][0]["track"]
+    return app.get(f"/tracks/{listed['id']}", token)
+
+
 def null_context(app: App) -> requests.Response:
     truth = app.plays("mira", "2026-10-01T00:00:00Z")
     newest = [play for play in truth if play["context_uri"] is None][-1]
@@ -197,6 +214,7 @@ ANSWERS = (
     Answer("plays, none", PLAYS, beyond),
     Answer("plays, null context", PLAYS, null_context),
     Answer("plays, short ones", PLAYS, short_ones),
+    Answer("track", ONE_TRACK, a_track),
     Answer("400 limit", PLAYS, lambda app: plays(app, limit=51)),
     Answer("400 cursor", PLAYS, lambda app: plays(app, after=1, before=2)),
     Answer("401 missing", ME, lambda app: app.get("/me", None)),
@@ -207,6 +225,7 @@ ANSWERS = (
     Answer("403 removed", "/tracks", at("/tracks?ids=1")),
     Answer("403 audio features", AUDIO, at("/audio-features/1")),
     Answer("404 recommendations", "/recommendations", at("/recommendations")),
+    Answer("404 track", ONE_TRACK, at("/tracks/4uLU6hMCjMI75M1A2tKUQC")),
     Answer("404 nothing", ME, at("/me/nothing")),
     *(Answer(f"fault {name}", PLAYS, with_fault(name)) for name in FAULTS),
 )

@@ -4,7 +4,9 @@
     pre_hook="{{ delete_changed_dates() }}",
     post_hook="{{ forget_changed_dates() }}",
     indexes=[
-      {'columns': ['account_id', 'habit', 'local_date', 'value', 'plays', 'ms_played']},
+      {'columns': [
+        'account_id', 'habit', 'local_date', 'value', 'plays', 'ms_played', 'ms_played_estimated',
+      ]},
       {'columns': ['account_id', 'local_date']},
     ],
   )

@@ -9,6 +9,10 @@
       {'columns': ['play_id'], 'unique': true},
       {'columns': ['account_id', 'ended_at']},
       {'columns': ['account_id', 'local_date']},
+      {'columns': [
+        'account_id', 'track_key', 'is_counted', 'content_type', 'local_hour',
+        'time_is_unreliable', 'context_type',
+      ]},
     ],
   )
 }}

@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, bindparam, inspect, text
 from sqlalchemy.engine import Connection, CursorResult
 
 from spotify_assets import database
+from spotify_assets.outputs.periods import SPOTIFY_BEGAN
 
 
 class Kind(StrEnum):
@@ -110,15 +111,27 @@ class Look:
         """
         span = (*sorted(accounts), first.isoformat(), last.isoformat())
         if span not in self._spans:
+            sums = """
+                track_key, content_type, sum(plays) as plays, sum(ms_played) as ms_played,
+                sum(ms_played_estimated) as ms_played_estimated
+            """
+            days = f"select {sums}, max(local_date) as last_date from fct_track_days"  # noqa: S608
+            by = "group by track_key, content_type"
+            # Of a time by the index of the days. Of all time by that of the tracks, in whose order
+            # each account's sums are made; an expression of a date keeps off the other index.
+            of_time = (
+                f"{days} where account_id in :accounts and local_date between :first and :last {by}"
+            )
+            of_each = " union all ".join(
+                f"{days} where account_id = :account_{number} and local_date || '' <= :last {by}"
+                for number in range(len(accounts))
+            )
+            of_all = f"select {sums}, max(last_date) as last_date from ({of_each}) as of_each {by}"  # noqa: S608
             self._spans[span] = name = f"played_{len(self._spans)}"
-            query = f"""
-                create temporary table {name} as
-                select
-                    track_key, content_type, sum(plays) as plays, sum(ms_played) as ms_played,
-                    sum(ms_played_estimated) as ms_played_estimated, max(local_date) as last_date
-                from fct_track_days
-                where account_id in :accounts and local_date between :first and :last
-                group by track_key, content_type
-            """  # noqa: S608 # ours
-            self._run(query, accounts=list(accounts), first=first, last=last)
+            create = f"create temporary table {name} as"
+            if first <= SPOTIFY_BEGAN:
+                names = {f"account_{number}": each for number, each in enumerate(accounts)}
+                self._run(f"{create} {of_all}", last=last, **names)
+            else:
+                self._run(f"{create} {of_time}", accounts=list(accounts), first=first, last=last)
         return self._spans[span]

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from spotify_assets.outputs.marts.look import COLUMNS, Kind, Look
-from spotify_assets.outputs.periods import SPOTIFY_BEGAN
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,20 @@ def of_days(
     look: Look, accounts: Sequence[str], first: date, last: date, limit: int, skip: int
 ) -> list[Play]:
     """The counted plays of a period, in the order in which they began."""
-    query = f"""
+    each = f"""
         select {_COLUMNS}
         from int_shown_plays as plays
         inner join dim_tracks as tracks on tracks.track_key = plays.track_key
         where
-            plays.account_id in :accounts and plays.is_counted = 1
+            plays.account_id = :account and plays.is_counted = 1
             and plays.local_date between :first and :last
-        order by plays.local_date, plays.local_started_at, plays.play_id
-        limit :limit offset :skip
+        order by plays.local_date, plays.local_started_at, plays.play_id limit :limit
     """  # noqa: S608 # ours
-    values = {"first": first, "last": last, "limit": limit, "skip": skip}
-    return [_play(row) for row in look.rows(query, accounts=list(accounts), **values)]
+    values = {"first": first, "last": last, "limit": skip + limit}
+    # One question for each account, by the fact's index.
+    rows = [row for account in accounts for row in look.rows(each, account=account, **values)]
+    rows.sort(key=lambda row: (row.local_date, row.local_started_at, row.play_id))
+    return [_play(row) for row in rows[skip : skip + limit]]
 
 
 def of_thing(
@@ -78,23 +79,40 @@ def of_thing(
     limit: int,
     skip: int,
 ) -> list[Play]:
-    """The counted plays of an artist, track, album or podcast in a period, the newest first."""
+    """The counted plays of an artist, track, album or podcast in a period, the newest day first."""
+    columns = COLUMNS[kind]
+    values = {"key": key, "content_type": columns.content_type, "accounts": list(accounts)}
+    days = f"""
+        select days.local_date, sum(days.plays)
+        from dim_tracks as tracks
+        cross join fct_track_days as days
+        where
+            tracks.{columns.key} = :key and days.track_key = tracks.track_key
+            and days.account_id in :accounts and days.content_type = :content_type
+            and days.local_date between :first and :last
+        group by days.local_date order by days.local_date desc
+    """  # noqa: S608 # ours
+    seen = before = 0
+    dates = []
+    for day, count in look.rows(days, first=first, last=last, **values):
+        if seen + count <= skip:
+            before += count
+        elif seen < skip + limit:
+            dates.append(day)
+        seen += count
+    # Of an artist of thousands of plays, the plays of these days alone are read.
     query = f"""
         select {_COLUMNS}
-        {_of_thing(kind)}
+        from int_shown_plays as plays
+        inner join dim_tracks as tracks on tracks.track_key = plays.track_key
+        where
+            plays.account_id in :accounts and plays.local_date in :dates
+            and tracks.{columns.key} = :key and plays.content_type = :content_type
+            and plays.is_counted = 1
         order by plays.local_date desc, plays.ended_at desc, plays.play_id
         limit :limit offset :skip
-    """
-    rows = look.rows(
-        query,
-        key=key,
-        content_type=COLUMNS[kind].content_type,
-        accounts=list(accounts),
-        first=first,
-        last=last,
-        limit=limit,
-        skip=skip,
-    )
+    """  # noqa: S608 # ours
+    rows = look.rows(query, dates=dates, limit=limit, skip=skip - before, **values)
     return [_play(row) for row in rows]
 
 
@@ -109,16 +127,16 @@ def habits_of(
         select
             case when plays.time_is_unreliable = 0 then plays.local_hour end,
             plays.context_type, count(*)
-        {_of_thing(kind)}
+        from dim_tracks as tracks
+        cross join int_shown_plays as plays
+        where
+            tracks.{COLUMNS[kind].key} = :key and plays.track_key = tracks.track_key
+            and plays.account_id in :accounts and plays.content_type = :content_type
+            and plays.is_counted = 1
         group by 1, 2
-    """
+    """  # noqa: S608 # ours
     rows = look.rows(
-        query,
-        key=key,
-        content_type=COLUMNS[kind].content_type,
-        accounts=list(accounts),
-        first=SPOTIFY_BEGAN,
-        last=date.max,
+        query, key=key, content_type=COLUMNS[kind].content_type, accounts=list(accounts)
     )
     hours: dict[int, int] = {}
     contexts: dict[str, int] = {}
@@ -128,28 +146,6 @@ def habits_of(
         if context is not None:
             contexts[context] = contexts.get(context, 0) + count
     return hours, contexts
-
-
-def _of_thing(kind: Kind) -> str:
-    """The plays of a thing: its days first, and the plays of these days by the fact's index."""
-    return f"""
-        from (
-            select distinct days.account_id, days.local_date
-            from dim_tracks as tracks
-            cross join fct_track_days as days
-            where
-                days.track_key = tracks.track_key
-                and tracks.{COLUMNS[kind].key} = :key and days.account_id in :accounts
-                and days.content_type = :content_type
-                and days.local_date between :first and :last
-        ) as days
-        cross join int_shown_plays as plays
-        inner join dim_tracks as tracks on tracks.track_key = plays.track_key
-        where
-            plays.account_id = days.account_id and plays.local_date = days.local_date
-            and tracks.{COLUMNS[kind].key} = :key and plays.content_type = :content_type
-            and plays.is_counted = 1
-    """  # noqa: S608 # ours
 
 
 def _play(row: Any) -> Play:

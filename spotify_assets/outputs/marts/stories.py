@@ -85,14 +85,10 @@ def on_this_day(look: Look, accounts: Sequence[str], today: date) -> list[Annive
     The 29th of February is looked back at in leap years alone.
     """
     query = """
-        select
-            days.local_date as date, sum(days.plays) as plays, sum(days.ms_played) as ms_played
-        from fct_track_days as days
-        inner join dim_dates as dates on dates.local_date = days.local_date
-        where
-            days.account_id in :accounts and dates.local_date < :today
-            and substr(dates.local_date, 6) = :day
-        group by days.local_date order by days.local_date desc
+        select local_date as date, sum(plays) as plays, sum(ms_played) as ms_played
+        from fct_track_days
+        where account_id in :accounts and local_date in :dates
+        group by local_date order by local_date desc
     """
     most = """
         select tracks.track_key, tracks.track_name, tracks.artist_name
@@ -104,7 +100,9 @@ def on_this_day(look: Look, accounts: Sequence[str], today: date) -> list[Annive
     """
     who = list(accounts)
     found = []
-    for row in look.rows(query, accounts=who, today=today, day=f"{today:%m-%d}"):
+    years = range(SPOTIFY_BEGAN.year, today.year)
+    dates = [f"{year}-{today:%m-%d}" for year in years]
+    for row in look.rows(query, accounts=who, dates=dates):
         (track,) = look.rows(most, accounts=who, date=row.date)
         day = {**row._mapping, "date": date.fromisoformat(row.date)}
         found.append(Anniversary(**day, **track._mapping))

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from spotify_assets.outputs.marts.look import Look
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,26 @@ def totals(look: Look, accounts: Sequence[str], first: date, last: date) -> Tota
 
 def days(look: Look, accounts: Sequence[str], first: date, last: date) -> list[Day]:
     """Each local date from the accounts' first to their last, ascending."""
-    query = """
-        select
-            local_date, sum(plays), sum(ms_played), sum(ms_played_estimated), max(is_at_least)
-        from mart_listening_by_day
-        where account_id in :accounts and local_date between :first and :last
-        group by local_date order by local_date
+    listened = """
+        select local_date, sum(plays), sum(ms_played), sum(ms_played_estimated)
+        from fct_habit_days
+        where
+            account_id in :accounts and habit = 'content' and local_date between :first and :last
+        group by local_date
     """
-    found = look.rows(query, accounts=list(accounts), first=first, last=last)
-    return [Day(date.fromisoformat(row[0]), row[1], row[2], row[3], bool(row[4])) for row in found]
+    doubtful = """
+        select distinct local_date from mart_coverage
+        where account_id in :accounts and local_date between :first and :last and open_gaps > 0
+    """
+    values = {"accounts": list(accounts), "first": first, "last": last}
+    found = {row[0]: row[1:] for row in look.rows(listened, **values)}
+    at_least = {day for (day,) in look.rows(doubtful, **values)}
+    known = [each for each in look.accounts() if each.account_id in accounts]
+    day = max(first, min((each.first_date for each in known), default=last))
+    end = min(last, max((each.last_date for each in known), default=first))
+    rows = []
+    while day <= end:
+        plays, ms_played, estimated = found.get(str(day), (0, 0, 0))
+        rows.append(Day(day, plays, ms_played, estimated, str(day) in at_least))
+        day += DAY
+    return rows

@@ -110,6 +110,7 @@ def test_the_definitions_leave_dbt_to_its_own_process(tmp_path: Path) -> None:
         ["status"],
         ["quarantine"],
         ["schedule"],
+        ["report", "--account", "nobody"],
     ],
 )
 def test_commands_that_need_no_dagster_do_not_import_it(
@@ -118,7 +119,11 @@ def test_commands_that_need_no_dagster_do_not_import_it(
     script = (
         "import sys\n"
         "from spotify_assets.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
+        "import click\n"
+        "try:\n"
+        f"    main({arguments!r}, standalone_mode=False)\n"
+        "except click.ClickException:\n"
+        "    pass\n"
         "heavy = {'dagster', 'dbt', 'pandas', 'pandera', 'flask'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

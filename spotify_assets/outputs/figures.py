@@ -63,9 +63,9 @@ def short_day(value: date) -> str:
     return f"{value.day} {value:%B}"
 
 
-def week_day(value: date) -> str:
+def named_day(value: date) -> str:
     """As in Monday 2 November, where the year is known."""
-    return f"{value:%A} {short_day(value)}"
+    return f"{weekday(value.isoweekday())} {short_day(value)}"
 
 
 def month_name(value: date) -> str:

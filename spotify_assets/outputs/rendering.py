@@ -29,7 +29,7 @@ def environment() -> Environment:
         day=figures.day,
         long_day=figures.long_day,
         short_day=figures.short_day,
-        week_day=figures.week_day,
+        named_day=figures.named_day,
         month=figures.month,
         month_name=figures.month_name,
         hue=_hue,

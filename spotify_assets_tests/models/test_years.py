@@ -565,7 +565,7 @@ def test_the_asset_depends_on_what_a_review_asks(settings: Settings) -> None:
             assert review(fresh, fresh.accounts()[:1], 2024, TODAY)
     finally:
         event.remove(Engine, "before_cursor_execute", heard)
-    models = {path.stem for path in (CHECKOUT / "dbt_project/models/marts").rglob("*.sql")}
+    models = {path.stem for path in (CHECKOUT / "dbt_project/models").rglob("*.sql")}
     assert asked & models == set(MARTS)
 
 

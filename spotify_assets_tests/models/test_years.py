@@ -527,6 +527,18 @@ def test_a_listeners_own_name_is_text_in_all_of_them(own: Settings) -> None:
             assert fit(name, 24) in titles
 
 
+def test_what_its_owner_hides_is_in_none_of_the_files(own: Settings) -> None:
+    def holding(name: str) -> set[int]:
+        reports = written(own, all_years=True)
+        return {report.review.year for report in reports if name in report.page.read_text("utf-8")}
+
+    assert holding("Plain Name") == {2022, 2024, 2025}
+    done = CliRunner().invoke(main, ["hide", "artist", "Plain Name"], env=own.environment())
+    assert done.exit_code == 0, done.output
+    dbt_run(own)
+    assert holding("Plain Name") == set()
+
+
 def test_the_asset_says_what_it_wrote_and_shows_names_as_text(
     own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -382,7 +382,7 @@ def test_a_file_leads_nowhere_runs_nothing_and_shows_each_name_as_it_is(
         assert not [name for element in picture.iter() for name in element.attrib if "href" in name]
         shown = {element.text for element in picture.iter()}
         for kind in (Kind.ARTISTS, Kind.TRACKS):
-            assert {fit(each.name, 22) for each in found.tops[kind]} <= shown
+            assert {fit(row.name, 22 - 2 * (row.rank == 1)) for row in found.tops[kind]} <= shown
     assert seen == set(NAMES)
 
 

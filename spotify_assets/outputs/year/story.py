@@ -12,6 +12,7 @@ from spotify_assets.outputs.year.review import Before, Review
 
 MS_PER_HOUR = 3_600_000
 HOURS_PER_DAY = 24
+JOINER = "\u200d"  # between the emoji that are drawn as one
 FEW_DAYS = 10  # below, a part of a day is worth a decimal
 
 
@@ -100,7 +101,9 @@ def in_days(ms: int) -> str | None:
 
 def fit(name: str | None, columns: int) -> str:
     """A name in at most so many columns, cut with a mark: nothing wraps a text in a picture."""
-    text = "".join(each if each.isprintable() else " " for each in name or "without a name")
+    text = "".join(
+        each if each.isprintable() or each == JOINER else " " for each in name or "without a name"
+    )
     used = 0
     for place, each in enumerate(text):
         used += _columns(each)
@@ -111,7 +114,7 @@ def fit(name: str | None, columns: int) -> str:
 
 def _columns(character: str) -> int:
     """How wide a character is: 2 for Chinese, Japanese, Korean and emoji, 0 for a mark on one."""
-    if unicodedata.combining(character):
+    if character == JOINER or unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 

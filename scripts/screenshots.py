@@ -54,6 +54,9 @@ def main() -> None:
         page.set_viewport_size({"width": 1440, "height": 1400})
         page.goto(f"http://127.0.0.1:{dashboard_port(PORT)}/?account=mira")
         page.screenshot(path=IMAGES / "dashboard.png")
+        page.set_viewport_size({"width": 1440, "height": 1120})
+        page.goto(f"http://127.0.0.1:{dashboard_port(PORT)}/year?account=mira")
+        page.screenshot(path=IMAGES / "year.png")
 
 
 @contextmanager

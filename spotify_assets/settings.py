@@ -150,6 +150,11 @@ class Settings:
         return self.data / "backups"
 
     @property
+    def reports(self) -> Path:
+        """Where the year in review is written."""
+        return self.data / "reports"
+
+    @property
     def aside(self) -> Path:
         """What a restore replaced; never cleaned up by itself."""
         return self.backups / "aside"

@@ -24,6 +24,7 @@ from spotify_assets.cli import (
     plays,
     quarantine,
     refresh,
+    report,
     schedule,
     status,
     top,
@@ -103,6 +104,7 @@ def main() -> None:
       spotify-assets refresh     collect, check, keep and model the newest plays
       spotify-assets view        show them
       spotify-assets dashboard   look at them in the browser
+      spotify-assets report      write the year in review, to keep or to show
       spotify-assets dev         open the Dagster UI: lineage, schedules, checks
     """
 
@@ -120,6 +122,7 @@ for command in (
     top.top,
     dashboard.dashboard,
     covers.covers,
+    report.report,
     hide.hide,
     hide.unhide,
     status.status,

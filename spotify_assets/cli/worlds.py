@@ -109,12 +109,13 @@ def demo(ui: bool, port: int) -> None:
     """See it all work without a Spotify account; keeps to data/demo.
 
     A sandbox Spotify, a login over real HTTP, a privacy export, ingestion, models and checks, a
-    backup and its drill.
+    backup and its drill, a year in review.
     """
     from spotify_assets import demo as scene
     from spotify_assets.defs.refreshing import refresh as bring_up_to_date
     from spotify_assets.defs.refreshing import run_jobs
     from spotify_assets.defs.serving import check_port, serve
+    from spotify_assets.outputs.report import write_reports
     from spotify_assets.warehouse.backups.drill import last_drill
     from spotify_assets.warehouse.warehouse import Warehouse
 
@@ -162,6 +163,9 @@ def demo(ui: bool, port: int) -> None:
             "Follow one: SPOTIFY_ASSETS_DATA=data/demo spotenv/bin/spotify-assets trace "
             f"{newest[0].play_id}"
         )
+        written = write_reports(settings, scene.EXPORTED)
+        for report in written or []:
+            click.echo(f"A year in review, to open in a browser: {report.page}")
         if ui:
             click.echo(
                 f"Plays arrive, since its clock runs {scene.LIVE_SPEED} times as fast and skips "

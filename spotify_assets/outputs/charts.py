@@ -4,8 +4,10 @@ Each text in a chart has its size in the chart's own units, so a chart is made f
 a wide window and one for a phone.
 """
 
+from calendar import isleap, monthrange
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, timedelta
+from math import cos, sin, tau
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -121,7 +123,11 @@ def bars(rows: Sequence[Bar], title: str, width: int, height: int) -> Markup:
 
 
 def calendar(
-    days: Sequence[Day], first: date, last: date, title: str, link: Callable[[date], str] = str
+    days: Sequence[Day],
+    first: date,
+    last: date,
+    title: str,
+    link: Callable[[date], str] | None = None,
 ) -> Markup:
     """A square for each day, a column for each week, darker for more time.
 
@@ -150,19 +156,65 @@ def calendar(
                 named = date_.month
                 parts.append(f'<text x="{x}" y="{top - 6}">{date_:%b}</text>')
             day = found.get(date_)
-            share = min(1.0, (day.ms_played if day else 0) / most)
-            said = f"{figures.weekday(date_.isoweekday())}, {figures.day(date_)}: "
-            said += figures.duration(day.ms_played) if day and day.ms_played else "nothing"
-            mark = ""
-            if day and day.is_at_least:
-                said += ", at least: plays may be missing"
-                mark = _rect("doubt", x, y, cell - 2, cell - 2, 3)
-            square = f"<title>{escape(said)}</title>{_heat(x, y, cell - 2, share)}{mark}"
-            if day and day.plays:
-                parts.append(f'<a href="{escape(link(date_))}" tabindex="-1">{square}</a>')
-            else:
-                parts.append(f"<g>{square}</g>")
-    return _svg(left + weeks * cell, top + DAYS_PER_WEEK * cell, title, parts, role="group")
+            parts.append(_square(date_, day, most, x, y, cell - 2, cell - 2, link))
+    return _svg(
+        left + weeks * cell, top + DAYS_PER_WEEK * cell, title, parts, "group" if link else "img"
+    )
+
+
+def months(days: Sequence[Day], year: int, title: str) -> Markup:
+    """A square for each day as in `calendar`, a row for each month: as wide as a phone."""
+    found = {each.date: each for each in days}
+    most = _high([each.ms_played for each in days])
+    left, high = 30, 15
+    wide = (NARROW - left) / 31
+    parts = []
+    for month in range(1, 13):
+        begin, y = date(year, month, 1), (month - 1) * high
+        parts.append(f'<text x="0" y="{y + high - 4}">{begin:%b}</text>')
+        for number in range(monthrange(year, month)[1]):
+            date_, x = begin + timedelta(days=number), left + number * wide
+            parts.append(_square(date_, found.get(date_), most, x, y, wide - 2, high - 2))
+    return _svg(NARROW, 12 * high, title, parts)
+
+
+def rays(days: Sequence[Day], inner: float, outer: float) -> list[str]:
+    """A year as a circle around 0, 0: a ray for each day from the top on, longer for more time.
+
+    Returns:
+        The paths of the rays, one for each of five steps of colour: none, then little to much.
+    """
+    most = _high([each.ms_played for each in days]) * 1.25
+    paths: list[list[str]] = [[] for _ in range(5)]
+    for each in days:
+        share = min(1.0, each.ms_played / most)
+        turn = tau * each.date.timetuple().tm_yday / (366 if isleap(each.date.year) else 365)
+        end = inner + 3 + (outer - inner - 3) * share
+        x, y = sin(turn), -cos(turn)
+        line = f"M{inner * x:.1f} {inner * y:.1f}L{end * x:.1f} {end * y:.1f}"
+        paths[step(share)].append(line)
+    return ["".join(path) for path in paths]
+
+
+def ring(days: Sequence[Day], title: str, big: str, small: str) -> Markup:
+    """The rays of a year with a figure in their middle."""
+    parts = ['<circle class="rim" r="109"/>']
+    parts += [
+        f'<path class="ray r{step}" d="{path}"/>'
+        for step, path in enumerate(rays(days, 112, 196))
+        if path
+    ]
+    for month in range(12):
+        turn = tau * (month + 0.5) / 12
+        x, y = 97 * sin(turn), 4 - 97 * cos(turn)
+        letter = date(2000, month + 1, 1).strftime("%b")[0]
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{letter}</text>')
+    parts.append(f'<text class="big" y="12" text-anchor="middle">{escape(big)}</text>')
+    parts.append(f'<text class="unit" y="36" text-anchor="middle">{escape(small)}</text>')
+    return Markup(  # noqa: S704 # each text in the parts is escaped
+        f'<svg class="ring" viewBox="-200 -200 400 400" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Markup:
@@ -311,9 +363,32 @@ def _rect(kind: str, x: float, y: float, width: float, height: float, round_by: 
     )
 
 
-def _heat(x: float, y: float, width: float, share: float, height: float | None = None) -> str:
-    high = width if height is None else height
-    return _rect(f"heat h{step(share)}", x, y, width, high, 3)
+def _square(
+    date_: date,
+    day: Day | None,
+    most: int,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    link: Callable[[date], str] | None = None,
+) -> str:
+    """A day of a calendar, which says what was played on it, and may lead to its plays."""
+    share = min(1.0, (day.ms_played if day else 0) / most)
+    said = f"{figures.weekday(date_.isoweekday())}, {figures.day(date_)}: "
+    said += figures.duration(day.ms_played) if day and day.ms_played else "nothing"
+    mark = ""
+    if day and day.is_at_least:
+        said += ", at least: plays may be missing"
+        mark = _rect("doubt", x, y, width, height, 3)
+    square = f"<title>{escape(said)}</title>{_heat(x, y, width, share, height)}{mark}"
+    if link and day and day.plays:
+        return f'<a href="{escape(link(date_))}" tabindex="-1">{square}</a>'
+    return f"<g>{square}</g>"
+
+
+def _heat(x: float, y: float, width: float, share: float, height: float) -> str:
+    return _rect(f"heat h{step(share)}", x, y, width, height, 3)
 
 
 def _high(values: Sequence[int]) -> int:

@@ -53,6 +53,26 @@ def day(value: date, today: date | None = None) -> str:
     return short if today is not None and value.year == today.year else f"{short} {value.year}"
 
 
+def long_day(value: date) -> str:
+    """As in 2 November 2026."""
+    return f"{value.day} {value:%B} {value.year}"
+
+
+def short_day(value: date) -> str:
+    """As in 2 November, where the year is known."""
+    return f"{value.day} {value:%B}"
+
+
+def named_day(value: date) -> str:
+    """As in Monday 2 November, where the year is known."""
+    return f"{weekday(value.isoweekday())} {short_day(value)}"
+
+
+def month_name(value: date) -> str:
+    """As in November."""
+    return f"{value:%B}"
+
+
 def month(value: date) -> str:
     """As in November 2026."""
     return f"{value:%B} {value.year}"

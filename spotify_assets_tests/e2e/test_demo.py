@@ -144,6 +144,9 @@ def test_the_demo_shows_a_person_and_a_second_one_finds_nothing_new(clone: Path)
     assert "On purpose, coverage and contract warn" in shown
     assert "Backed up to spotify-0001-" in shown
     assert "Restored it beside, compared it with the warehouse, built its models: passed" in shown
+    (report,) = re.findall(r"A year in review, to open in a browser: (.+)", shown)
+    assert Path(report).parent == clone / "data" / "demo" / "reports"
+    assert "year of listening" in Path(report).read_text("utf-8")
     assert "make demo-ui" in shown
     assert_that_a_person_listened(Shown(clone))
     assert_that_albums_have_covers(Shown(clone), clone / "data" / "demo" / "covers")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from spotify_assets.defs.outputs.report import MARTS
 from spotify_assets.settings import CHECKOUT
 from spotify_assets_tests.models.building import Built
 
@@ -41,4 +42,5 @@ def test_every_mart_is_looked_at_and_the_lineage_names_what_the_page_asks(built:
         if node["name"].startswith("mart_")
     }
     assert marts <= set().union(*looked_at.values())
+    assert looked_at["year_in_review"] == set(MARTS)
     assert looked_at["questions"] == set().union(*map(tables_in, QUESTIONS.values()))

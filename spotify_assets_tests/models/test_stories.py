@@ -9,11 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+import yaml
+from sqlalchemy import Engine, event, text
 from starlette.testclient import TestClient
 
 from spotify_assets import times
 from spotify_assets.outputs.dashboard.app import app
+from spotify_assets.outputs.dashboard.pages import PAGES
 from spotify_assets.outputs.marts import habits, plays, rankings, stories, things
 from spotify_assets.outputs.marts.habits import Habit
 from spotify_assets.outputs.marts.look import Kind, Look, Marts
@@ -23,7 +25,7 @@ from spotify_assets.same_origin import hosts_of
 from spotify_assets.sandbox.catalogue import Catalogue
 from spotify_assets.sandbox.export import write_extended
 from spotify_assets.sandbox.listener import Listener
-from spotify_assets.settings import Settings
+from spotify_assets.settings import CHECKOUT, Settings
 from spotify_assets_tests.models.building import dbt_run, ingest
 from spotify_assets_tests.support import made_once, sandbox, user_of
 
@@ -368,6 +370,30 @@ def test_a_search_takes_what_is_typed_as_words_and_nothing_else(
     answer = client.get("/search", params={"q": typed})
     assert answer.status_code == 200
     assert "Traceback" not in answer.text
+
+
+def test_the_lineage_names_all_that_the_pages_ask(lived: Lived, client: TestClient) -> None:
+    asked: set[str] = set()
+
+    def heard(*given: Any) -> None:
+        asked.update(re.findall(r"\b(?:from|join) ([a-z_]+)", given[2]))
+
+    event.listen(Engine, "before_cursor_execute", heard)
+    try:
+        for page in PAGES:
+            client.get(f"/{page}", params={"account": "mira", "period": "365", "q": "a"})
+        key = next(play.artist_key for play in lived.plays if play.is_counted)
+        client.get("/artists/one", params={"key": key})
+        client.get("/plays", params={"kind": "artists", "key": key, "period": "all"})
+    finally:
+        event.remove(Engine, "before_cursor_execute", heard)
+    models = {path.stem for path in (CHECKOUT / "dbt_project" / "models").rglob("*.sql")}
+    exposures = yaml.safe_load((CHECKOUT / "dbt_project/models/exposures.yml").read_text("utf-8"))
+    (named,) = (each for each in exposures["exposures"] if each["name"] == "dashboard")
+    # Health and traces are of the other rooms' making.
+    of_pages = {name for name in asked & models if name not in ("fct_plays", "stg_exclusions")}
+    of_pages -= {"int_hidden_tracks"}
+    assert {f"ref('{name}')" for name in of_pages} == set(named["depends_on"])
 
 
 def test_every_page_of_years_answers_and_its_links_lead_somewhere(

@@ -113,6 +113,7 @@ def test_the_definitions_leave_dbt_to_its_own_process(tmp_path: Path) -> None:
         ["quarantine"],
         ["schedule"],
         ["covers"],
+        ["report", "--account", "nobody"],
     ],
 )
 def test_commands_that_need_no_dagster_do_not_import_it(
@@ -121,7 +122,11 @@ def test_commands_that_need_no_dagster_do_not_import_it(
     script = (
         "import sys\n"
         "from spotify_assets.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
+        "import click\n"
+        "try:\n"
+        f"    main({arguments!r}, standalone_mode=False)\n"
+        "except click.ClickException:\n"
+        "    pass\n"
         "heavy = {'dagster', 'dbt', 'pandas', 'pandera', 'flask'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

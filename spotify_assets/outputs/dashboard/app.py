@@ -3,14 +3,10 @@
 It needs no script: a page is a form and links, and its address holds all of its state.
 """
 
-from collections.abc import Callable, Collection
-from datetime import date
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
-from zlib import crc32
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,22 +15,24 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from spotify_assets import times
 from spotify_assets.covers.folder import CoverFolder
-from spotify_assets.outputs import charts, figures
 from spotify_assets.outputs.dashboard import login
 from spotify_assets.outputs.dashboard.choice import Choice
 from spotify_assets.outputs.dashboard.covers import Covers
 from spotify_assets.outputs.dashboard.login import LoginFirst
 from spotify_assets.outputs.dashboard.pages import PAGES
 from spotify_assets.outputs.dashboard.pages.things import thing as show_thing
+from spotify_assets.outputs.dashboard.pages.year import reviewed as review_of
 from spotify_assets.outputs.dashboard.password import Access
 from spotify_assets.outputs.definitions import definitions
-from spotify_assets.outputs.marts.look import Marts
+from spotify_assets.outputs.marts.look import Account, Marts
+from spotify_assets.outputs.rendering import environment
+from spotify_assets.outputs.report import page as one_page
+from spotify_assets.outputs.year.review import Review
+from spotify_assets.outputs.year.story import card
 from spotify_assets.same_origin import OwnRequestsOnly
 from spotify_assets.settings import Settings
 
-HUES = 10
 STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
@@ -62,7 +60,7 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
     """
     marts = Marts(settings.warehouse_path)
     folder = CoverFolder(settings.covers)
-    templates = _templates()
+    templates = environment()
 
     access = Access(settings.dashboard_password)
 
@@ -85,6 +83,27 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         kind = request.path_params["kind"]
         return answer(request, "thing", lambda look, choice: show_thing(look, choice, kind))
 
+    def picture(request: Request) -> Response:
+        found = reviewed(request)
+        return _saved(card(found, templates), "image/svg+xml", f"{found.year}.svg")
+
+    def file(request: Request) -> Response:
+        found = reviewed(request)
+        return _saved(one_page(found, templates), "text/html", f"{found.year}.html")
+
+    def reviewed(request: Request) -> Review:
+        with marts.look() as look:
+            accounts = look.accounts() if look else []
+            if look is None or not accounts:
+                raise HTTPException(404, "Nothing was played.")
+            return review_of(look, choose(request, accounts))
+
+    def choose(request: Request, accounts: Sequence[Account]) -> Choice:
+        try:
+            return Choice.of(request.query_params, accounts, settings)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+
     def answer(request: Request, name: str, build: Callable[..., dict[str, Any]]) -> Response:
         query = request.query_params
         if query.get("from") or query.get("to"):
@@ -93,10 +112,7 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
             accounts = look.accounts() if look else []
             if look is None or not accounts:
                 return show(request, "empty.html", page=name, choice=None)
-            try:
-                choice = Choice.of(query, accounts, settings)
-            except ValueError as error:
-                raise HTTPException(400, str(error)) from None
+            choice = choose(request, accounts)
             values = build(look, choice) | {"covers": Covers(settings, look)}
             return show(request, f"{name}.html", page=name, choice=choice, **values)
 
@@ -121,12 +137,20 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
             Route("/covers/{name:str}", cover),
             Route("/", page),
             Route("/definitions", meanings),
+            Route("/year.svg", picture),
+            Route("/year.html", file),
             Route("/{kind:str}/one", thing),
             Route("/{page:str}", page),
         ],
         middleware=middleware,
         exception_handlers={HTTPException: cast(Any, wrong)},
     )
+
+
+def _saved(text: str, content_type: str, name: str) -> Response:
+    """A file to save, which a browser does not open in the dashboard's place."""
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, 200, HEADERS | disposition, content_type)
 
 
 def _with_dates(request: Request) -> str:
@@ -137,57 +161,4 @@ def _with_dates(request: Request) -> str:
         request.url.replace(scheme="", netloc="").replace_query_params(
             **kept, period=f"{first or last}..{last or first}"
         )
-    )
-
-
-def _templates() -> Environment:
-    templates = Environment(
-        loader=PackageLoader(__package__ or "", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.globals["hatch"] = charts.HATCH
-    templates.filters.update(
-        number=figures.number,
-        duration=figures.duration,
-        percent=figures.percent,
-        day=figures.day,
-        month=figures.month,
-        hue=_hue,
-        initials=_initials,
-        units=_units,
-        time=figures.time,
-        day_of=lambda text, clock: figures.day(times.from_text(text).astimezone(clock).date()),
-        local_day=lambda text: figures.day(date.fromisoformat(text[:10])),
-        code=_code,
-    )
-    return templates
-
-
-def _code(text: str) -> Markup:
-    """Words of a model's description, with what stands in backticks as code."""
-    parts = text.split("`")
-    return Markup().join(
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
-    )
-
-
-def _hue(key: str) -> str:
-    """The class of a tile's colour, the same for a key each time."""
-    return f"a{crc32(key.encode('utf-8', 'replace')) % HUES}"
-
-
-def _initials(name: str | None) -> str:
-    words = [word for word in (name or "").split() if word[0].isalnum()]
-    return "".join(word[0] for word in words[:2]).upper() or "–"  # noqa: RUF001 # a dash
-
-
-def _units(text: str) -> Markup:
-    """A duration with its units smaller than its numbers."""
-    words = text.split(" ")
-    return Markup(" ").join(
-        escape(word) if word[0].isdecimal() else Markup("<i>{}</i>").format(word) for word in words
     )

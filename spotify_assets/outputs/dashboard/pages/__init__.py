@@ -16,6 +16,7 @@ from spotify_assets.outputs.dashboard.pages.together import together
 from spotify_assets.outputs.dashboard.pages.top import top
 from spotify_assets.outputs.dashboard.pages.trust import trace, trust
 from spotify_assets.outputs.dashboard.pages.when import when
+from spotify_assets.outputs.dashboard.pages.year import year
 from spotify_assets.outputs.marts.look import Look
 
 PAGES: Mapping[str, Callable[[Look, Choice], dict[str, Any]]] = {
@@ -24,6 +25,7 @@ PAGES: Mapping[str, Callable[[Look, Choice], dict[str, Any]]] = {
     "when": when,
     "discover": discover,
     "how": how,
+    "year": year,
     "together": together,
     "search": search,
     "plays": plays,

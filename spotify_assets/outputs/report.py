@@ -16,6 +16,7 @@ from markupsafe import Markup
 from spotify_assets import database, times
 from spotify_assets.kernel_lock import kernel_lock
 from spotify_assets.outputs import dashboard
+from spotify_assets.outputs.covers import Covers
 from spotify_assets.outputs.marts import years
 from spotify_assets.outputs.marts.look import Account, Look, Marts
 from spotify_assets.outputs.rendering import environment
@@ -67,7 +68,7 @@ def write_reports(
                     continue
                 path = folder / f"{file_name(each.account_id)}-{of_year}.html"
                 texts = {
-                    path: page(found, templates),
+                    path: page(found, templates, Covers(settings, look, in_file=True)),
                     path.with_suffix(".svg"): card(found, templates),
                 }
                 changed = [path for path, text in texts.items() if _write(path, text)]
@@ -75,10 +76,10 @@ def write_reports(
     return reports
 
 
-def page(review: Review, templates: Environment) -> str:
+def page(review: Review, templates: Environment, covers: Covers) -> str:
     """The review as one HTML file that asks nobody for anything."""
     return templates.get_template("year_file.html").render(
-        choice=None, styles=_styles(), **story(review)
+        choice=None, covers=covers, styles=_styles(), **story(review)
     )
 
 

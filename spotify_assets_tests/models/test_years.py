@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from spotify_assets import database, times
 from spotify_assets.cli import main
 from spotify_assets.defs.outputs.report import MARTS, listening_report, preview
+from spotify_assets.outputs.covers import Covers
 from spotify_assets.outputs.dashboard.app import app
 from spotify_assets.outputs.marts.look import Account, Kind, Look, Marts
 from spotify_assets.outputs.rendering import environment
@@ -343,11 +344,12 @@ class Read(HTMLParser):
 
 
 def texts_of(settings: Settings, look: Look) -> Iterator[tuple[Review, str, str]]:
+    covers = Covers(settings, look, in_file=True)
     for account in look.accounts():
         for year in YEARS:
             found = review(look, [account], year, TODAY)
             if found:
-                yield found, page(found, environment()), card(found, environment())
+                yield found, page(found, environment(), covers), card(found, environment())
 
 
 def test_a_file_leads_nowhere_runs_nothing_and_shows_each_name_as_it_is(
@@ -387,7 +389,7 @@ def test_a_file_leads_nowhere_runs_nothing_and_shows_each_name_as_it_is(
 
 
 def test_the_page_of_the_dashboard_shows_the_same_under_its_own_policy(
-    look: Look, client: TestClient
+    settings: Settings, look: Look, client: TestClient
 ) -> None:
     for who in (("mira",), ("jonas",), ("jonas", "mira")):
         for year in (2024, 2025):
@@ -407,7 +409,8 @@ def test_the_page_of_the_dashboard_shows_the_same_under_its_own_policy(
             for address in (f"/year.svg?year={year}{account}", f"/year.html?year={year}{account}"):
                 assert client.get(address).headers["Content-Disposition"].startswith("attachment")
             assert client.get(f"/year.svg?year={year}{account}").text == card(found, environment())
-            assert client.get(f"/year.html?year={year}{account}").text == page(found, environment())
+            saved = page(found, environment(), Covers(settings, look, in_file=True))
+            assert client.get(f"/year.html?year={year}{account}").text == saved
 
 
 def test_without_a_year_the_last_one_that_is_over_is_shown(client: TestClient) -> None:

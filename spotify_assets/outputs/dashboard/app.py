@@ -16,9 +16,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spotify_assets.covers.folder import CoverFolder
+from spotify_assets.outputs.covers import Covers
 from spotify_assets.outputs.dashboard import login
 from spotify_assets.outputs.dashboard.choice import Choice
-from spotify_assets.outputs.dashboard.covers import Covers
 from spotify_assets.outputs.dashboard.login import LoginFirst
 from spotify_assets.outputs.dashboard.pages import PAGES
 from spotify_assets.outputs.dashboard.pages.things import thing as show_thing
@@ -45,6 +45,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+
+TYPES = {"svg": "image/svg+xml", "html": "text/html"}
 
 # An album's cover is fetched once and stays as it is.
 HEADERS_OF_COVERS = HEADERS | {"Cache-Control": "private, max-age=604800"}
@@ -84,19 +86,21 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         return answer(request, "thing", lambda look, choice: show_thing(look, choice, kind))
 
     def picture(request: Request) -> Response:
-        found = reviewed(request)
-        return _saved(card(found, templates), "image/svg+xml", f"{found.year}.svg")
+        return saved(request, "svg", lambda found, _: card(found, templates))
 
     def file(request: Request) -> Response:
-        found = reviewed(request)
-        return _saved(one_page(found, templates), "text/html", f"{found.year}.html")
+        return saved(request, "html", lambda found, covers: one_page(found, templates, covers))
 
-    def reviewed(request: Request) -> Review:
+    def saved(request: Request, ending: str, write: Callable[[Review, Covers], str]) -> Response:
+        """A file to save, which a browser does not open in the dashboard's place."""
         with marts.look() as look:
             accounts = look.accounts() if look else []
             if look is None or not accounts:
                 raise HTTPException(404, "Nothing was played.")
-            return review_of(look, choose(request, accounts))
+            found = review_of(look, choose(request, accounts))
+            text = write(found, Covers(settings, look, in_file=True))
+        name = f'attachment; filename="{found.year}.{ending}"'
+        return Response(text, 200, HEADERS | {"Content-Disposition": name}, TYPES[ending])
 
     def choose(request: Request, accounts: Sequence[Account]) -> Choice:
         try:
@@ -145,12 +149,6 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         middleware=middleware,
         exception_handlers={HTTPException: cast(Any, wrong)},
     )
-
-
-def _saved(text: str, content_type: str, name: str) -> Response:
-    """A file to save, which a browser does not open in the dashboard's place."""
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text, 200, HEADERS | disposition, content_type)
 
 
 def _with_dates(request: Request) -> str:

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 
 from spotify_assets import times
 from spotify_assets.outputs import charts, figures
+from spotify_assets.outputs.covers import in_spotify
 from spotify_assets.outputs.dashboard.choice import Choice
 from spotify_assets.outputs.dashboard.pages import parts
 from spotify_assets.outputs.dashboard.pages.how import CONTEXTS
@@ -58,11 +59,3 @@ def thing(look: Look, choice: Choice, kind_name: str) -> dict[str, Any]:
 
 def _day_of(ended_at: str | None, choice: Choice) -> str | None:
     return ended_at and figures.day(times.from_text(ended_at).astimezone(choice.clock).date())
-
-
-def in_spotify(uri: str | None) -> str | None:
-    """The address that opens it in Spotify."""
-    words = (uri or "").split(":")
-    if len(words) == 3 and words[2].isalnum() and words[1].isalpha():  # noqa: PLR2004
-        return f"https://open.spotify.com/{words[1]}/{words[2]}"
-    return None

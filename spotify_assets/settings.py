@@ -64,6 +64,7 @@ class Settings:
     accounts_url: str
     data: Path
     timezone: str  # an IANA name, this machine's where none is set
+    locale: str  # as in de-CH, this machine's where none is set; empty where it has none
     dagster_home: Path
     keep_pages_days: int
     keep_runs_days: int
@@ -81,8 +82,8 @@ class Settings:
         Raises:
             SettingsError: an address that is neither https nor plain http on the loopback, a
                 folder that Dagster cannot use, no such time zone, none set where the machine's
-                has no name, a number that is none, a switch that is neither on nor off, or a
-                command without its end.
+                has no name, no such locale, a number that is none, a switch that is neither on nor
+                off, or a command without its end.
         """
         values = {**_read(env_file), **(os.environ if environ is None else environ)}
 
@@ -102,6 +103,7 @@ class Settings:
             ),
             data=_folder_for_dagster("SPOTIFY_ASSETS_DATA", value("SPOTIFY_ASSETS_DATA", "data")),
             timezone=_zone(value("SPOTIFY_TIMEZONE")) or machines_zone(),
+            locale=_locale(value("SPOTIFY_LOCALE")) or _machines_locale(values),
             dagster_home=_folder_for_dagster("DAGSTER_HOME", value("DAGSTER_HOME", "dagster_home")),
             keep_pages_days=_days(
                 "SPOTIFY_KEEP_PAGES_DAYS", value("SPOTIFY_KEEP_PAGES_DAYS", "35")
@@ -192,6 +194,7 @@ class Settings:
             "SPOTIFY_ACCOUNTS_URL": self.accounts_url,
             "SPOTIFY_ASSETS_DATA": str(self.data),
             "SPOTIFY_TIMEZONE": self.timezone,
+            "SPOTIFY_LOCALE": self.locale,
             "DAGSTER_HOME": str(self.dagster_home),
             "SPOTIFY_KEEP_PAGES_DAYS": str(self.keep_pages_days),
             "SPOTIFY_KEEP_RUNS_DAYS": str(self.keep_runs_days),
@@ -286,6 +289,24 @@ def _address(name: str, address: str) -> str:
         f"{name} is {address!r}: tokens travel only over https, or http to 127.0.0.1. "
         "Change it in .env or in the environment."
     )
+
+
+def _locale(name: str) -> str:
+    if name and not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_][A-Za-z]{2})?", name):
+        raise SettingsError(
+            f"SPOTIFY_LOCALE is {name!r}. Write it as in en-GB or de-CH, or leave it empty for "
+            "this machine's."
+        )
+    return name
+
+
+def _machines_locale(environ: Mapping[str, str]) -> str:
+    """As POSIX has it: the first of these that is set decides."""
+    names = ("LC_ALL", "LC_TIME", "LANG")
+    text = next((environ[name] for name in names if environ.get(name)), "")
+    with suppress(SettingsError):
+        return _locale(re.split(r"[.@]", text)[0])
+    return ""
 
 
 def _zone(name: str) -> str:

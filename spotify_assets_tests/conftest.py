@@ -17,6 +17,9 @@ from spotify_assets_tests.support import FirstRefresh, User, sandbox, user_of
 # commands that a test starts and then ends by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What is read from screens is written alike on every machine.
+os.environ["SPOTIFY_LOCALE"] = "en-GB"
+
 
 @pytest.fixture(scope="session")
 def still_spotify() -> Iterator[Sandbox]:

@@ -96,7 +96,8 @@ class User:
             name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ
         }
         home = {"HOME": str(self.settings.data.parent)}
-        return passed | home | self.settings.environment()
+        locale = {"SPOTIFY_LOCALE": "en-GB"}  # so that screens are alike on every machine
+        return passed | home | self.settings.environment() | locale
 
     def start(
         self, *arguments: str, output: IO[str] | None = None, **variables: str

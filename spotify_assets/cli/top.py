@@ -48,6 +48,7 @@ def top(kind: str, period: str, account: str | None, by: str, limit: int, as_jso
     from spotify_assets.outputs.periods import period as period_of
 
     settings = Settings.load()
+    figures.use(settings.locale)
     account_id = account and account_named(settings, account)
     today = times.now().astimezone(ZoneInfo(settings.timezone)).date()
     try:
@@ -86,7 +87,8 @@ def top(kind: str, period: str, account: str | None, by: str, limit: int, as_jso
     days = f" ({figures.day(span.first)} to {figures.day(span.last)})"
     click.echo(f"Top {kind}, {span.title}{'' if '..' in span.name else days}")
     if totals.days_at_least:
-        lacking = f"{totals.days_at_least:,} {'day' if totals.days_at_least == 1 else 'days'}"
+        days_at_least = figures.number(totals.days_at_least)
+        lacking = f"{days_at_least} {'day' if totals.days_at_least == 1 else 'days'}"
         click.secho(f"At least: plays may be missing on {lacking}.", fg="yellow")
     if rows:
         show_top(kind, rows, by_time=by_time, compared=span.before is not None)

@@ -33,17 +33,18 @@ def of_raw(settings: Settings, end: Column[str]) -> Pictures:
     Args:
         end: its column that says when a play ended.
     """
-    return _markdown(end.table.name, lambda: _of_raw(settings, end))
+    return _markdown(settings, end.table.name, lambda: _of_raw(settings, end))
 
 
 def of_model(settings: Settings, model: str) -> Pictures:
     """Metadata: pictures of a mart; nothing for a model that has none."""
     draw = MODELS.get(model)
-    return _markdown(model, lambda: _of_model(settings, draw)) if draw else {}
+    return _markdown(settings, model, lambda: _of_model(settings, draw)) if draw else {}
 
 
-def _markdown(name: str, draw: Callable[[], Mapping[str, str]]) -> Pictures:
+def _markdown(settings: Settings, name: str, draw: Callable[[], Mapping[str, str]]) -> Pictures:
     try:
+        figures.use(settings.locale)
         return {key: dg.MetadataValue.md(text) for key, text in draw().items()}
     except Exception as error:  # noqa: BLE001 # whatever it is, the rows are written
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -142,7 +142,7 @@ def calendar(
     weeks = (last - begin).days // DAYS_PER_WEEK + 1
     parts = [
         f'<text x="0" y="{top + place * cell + cell - 3}">{figures.short_weekday(day)}</text>'
-        for place, day in enumerate(figures.WEEK)
+        for place, day in enumerate(figures.week())
         if place % 2 == 0
     ]
     named = None
@@ -224,7 +224,7 @@ def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Mark
     high = max(14.0, cell * 0.8)
     most = max(counts.values(), default=0) or 1
     parts = []
-    for place, weekday in enumerate(figures.WEEK):
+    for place, weekday in enumerate(figures.week()):
         y = top + place * high
         if place % 2 == 0:
             label = figures.short_weekday(weekday)
@@ -407,7 +407,11 @@ def _step(most: int) -> int:
 
 
 def _hours(ms: int) -> str:
-    return f"{ms // MS_PER_HOUR:,} h" if ms >= MS_PER_HOUR else f"{ms * 60 // MS_PER_HOUR} m"
+    return (
+        f"{figures.number(ms // MS_PER_HOUR)} h"
+        if ms >= MS_PER_HOUR
+        else f"{ms * 60 // MS_PER_HOUR} m"
+    )
 
 
 def _labelled(count: int, most: int) -> list[int]:

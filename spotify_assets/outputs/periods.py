@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from spotify_assets.outputs import figures
+
 LAST_DAYS = (7, 28, 90, 365)
 DAY = timedelta(days=1)
 SPOTIFY_BEGAN = date(2006, 1, 1)
@@ -56,9 +58,9 @@ def _period(name: str, today: date) -> Period:
     first, last = date.fromisoformat(first_text), date.fromisoformat(last_text)
     if last < first:
         raise ValueError(f"{last} is before {first}.")
-    title = f"{first.day} {_month(first)}"
+    title = figures.long_day(first)
     if last != first:
-        title += f" to {last.day} {_month(last)}"
+        title += f" to {figures.long_day(last)}"
     return _beside(name, first, last, title, "as many days before")
 
 
@@ -80,13 +82,11 @@ def _of_calendar(name: str) -> Period:
         return Period(name, first, last, (before, first - DAY), name, str(before.year))
     first = date.fromisoformat(f"{name}-01")
     before, last = (first - DAY).replace(day=1), (first + 31 * DAY).replace(day=1) - DAY
-    return Period(name, first, last, (before, first - DAY), _month(first), _month(before))
+    return Period(
+        name, first, last, (before, first - DAY), figures.month(first), figures.month(before)
+    )
 
 
 def _beside(name: str, first: date, last: date, title: str, title_before: str) -> Period:
     before = (first - (last - first) - DAY, first - DAY)
     return Period(name, first, last, before, title, title_before)
-
-
-def _month(day: date) -> str:
-    return f"{day:%B} {day.year}"

@@ -90,7 +90,7 @@ def clock(counts: Mapping[tuple[int, int], int]) -> str:
     most = max(counts.values(), default=0) or 1
     hours = range(charts.HOURS)
     lines = [f"    {''.join(f'{hour:<6}' for hour in hours[::6]).rstrip()}"]
-    for weekday in figures.WEEK:
+    for weekday in figures.week():
         steps = (charts.step(counts.get((weekday, hour), 0) / most) for hour in hours)
         lines.append(f"{figures.short_weekday(weekday)} {''.join(SHADES[step] for step in steps)}")
     return _block(lines)

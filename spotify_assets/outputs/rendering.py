@@ -24,6 +24,7 @@ def environment() -> Environment:
     templates.globals["hatch"] = charts.HATCH
     templates.filters.update(
         number=figures.number,
+        decimal=figures.decimal,
         duration=figures.duration,
         percent=figures.percent,
         day=figures.day,

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from spotify_assets import database, times
 from spotify_assets.kernel_lock import kernel_lock
-from spotify_assets.outputs import dashboard
+from spotify_assets.outputs import dashboard, figures
 from spotify_assets.outputs.covers import Covers
 from spotify_assets.outputs.marts import years
 from spotify_assets.outputs.marts.look import Account, Look, Marts
@@ -54,6 +54,7 @@ def write_reports(
     A report is of an account and a year with plays: without a year, of the last one that is over,
     or the newest. Each file is replaced at once, so a killed run leaves the one before.
     """
+    figures.use(settings.locale)
     today = times.now().astimezone(ZoneInfo(settings.timezone)).date()
     folder, templates, reports = settings.reports, environment(), []
     with Marts(settings.warehouse_path).look() as look:

@@ -15,6 +15,7 @@ from dagster import Shape
 
 from spotify_assets.definitions import defs
 from spotify_assets.defs.models.assets import CHECKS_OF_THE_DAY, ModelsConfig, build_arguments
+from spotify_assets.outputs.dashboard.pages import PAGES
 from spotify_assets.settings import CHECKOUT, Settings
 
 ASSETS = {
@@ -401,3 +402,15 @@ print(json.dumps({
     "jobs": [job for job in jobs if own in assets[job]],
 }))
 """
+
+
+def test_a_mart_leads_to_the_page_of_the_dashboard_that_shows_it() -> None:
+    links = {
+        spec.key.to_user_string(): spec.metadata["dashboard"]
+        for spec in specs()
+        if "dashboard" in spec.metadata
+    }
+    pages = {str(link.value).partition("?")[0].rpartition("/")[2] for link in links.values()}
+    assert pages <= PAGES.keys()
+    assert {"mart_top_artists", "mart_coverage", "fct_plays", "mart_year_in_review"} <= links.keys()
+    assert str(links["mart_top_artists"].value) == "http://127.0.0.1:3030/top?kind=artists"

@@ -13,6 +13,7 @@ from spotify_assets.covers.wanted import albums, look_up
 from spotify_assets.outputs.dashboard.app import app
 from spotify_assets.outputs.marts.albums import albums_of
 from spotify_assets.outputs.marts.look import Kind, Marts
+from spotify_assets.outputs.report import write_reports
 from spotify_assets.same_origin import hosts_of
 from spotify_assets.sandbox.sleeves import sleeve
 from spotify_assets.settings import Settings
@@ -146,3 +147,28 @@ def test_nothing_else_is_served_as_a_cover(name: str, built: Built, settings: Se
     keep_all(built, settings)
     (settings.covers / "called").write_bytes(SMALL)
     assert client_of(settings).get(f"/covers/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_the_file_of_a_year_holds_its_covers_as_far_as_there_is_room(
+    large: bool, built: Built, settings: Settings
+) -> None:
+    folder = CoverFolder(settings.covers)
+    for key in albums(built.warehouse):
+        folder.store(key, 64, SMALL)
+        # The end is where it has to be.
+        folder.store(key, 300, MEDIUM[:-12] + b"\0" * 250_000 + MEDIUM[-12:] if large else MEDIUM)
+    (report,) = write_reports(settings, account="mira") or []
+    html = report.page.read_text("utf-8")
+    assert report.page.stat().st_size < 1_000_000
+    images = re.findall(r'<img [^>]*src="([^"]*)"', html)
+    assert 0 < len(images) < 60
+    assert (len(images) < 10) == large
+    assert {each[:22] for each in images} == {"data:image/png;base64,"}
+    assert "srcset" not in html
+    assert "/covers/" not in html
+    links = re.findall(r'href="([^"]*)"', html)
+    assert all(each.startswith("https://open.spotify.com/") for each in links)
+    without = replace(settings, covers_on=False)
+    (again,) = write_reports(without, account="mira") or []
+    assert "<img" not in again.page.read_text("utf-8")

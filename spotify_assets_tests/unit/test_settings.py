@@ -37,6 +37,7 @@ EVERYTHING = {
     "SPOTIFY_ACCOUNTS_URL": "http://127.0.0.1:9997",
     "SPOTIFY_ASSETS_DATA": "/somewhere/else",
     "SPOTIFY_TIMEZONE": "Asia/Kathmandu",
+    "SPOTIFY_LOCALE": "de-CH",
     "DAGSTER_HOME": "/another/home",
     "SPOTIFY_KEEP_PAGES_DAYS": "36",
     "SPOTIFY_KEEP_RUNS_DAYS": "91",
@@ -419,3 +420,29 @@ def test_further_hosts_are_names_with_ports() -> None:
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"SPOTIFY_ASSETS_HOSTS.*laptop\.local:3000"):
         Settings.load({"SPOTIFY_ASSETS_HOSTS": text}, env_file=None)
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "en_US", "de-CH", "zh-Hant-TW", "fil"])
+def test_a_locale_is_taken_as_it_is_written(locale: str) -> None:
+    assert Settings.load({"SPOTIFY_LOCALE": locale}, env_file=None).locale == locale
+
+
+@pytest.mark.parametrize("locale", ["german", "en-GB-oed", "C", "../de", "de CH", "<b>"])
+def test_what_is_no_locale_is_refused(locale: str) -> None:
+    with pytest.raises(SettingsError, match="SPOTIFY_LOCALE"):
+        Settings.load({"SPOTIFY_LOCALE": locale}, env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "locale"),
+    [
+        ({"LANG": "en_US.UTF-8"}, "en_US"),
+        ({"LANG": "en_US.UTF-8", "LC_TIME": "de_CH.UTF-8@euro"}, "de_CH"),
+        ({"LANG": "en_US.UTF-8", "LC_TIME": "de_CH", "LC_ALL": "sv_SE"}, "sv_SE"),
+        ({"LANG": "C.UTF-8"}, ""),
+        ({"LC_ALL": "POSIX", "LANG": "de_DE"}, ""),
+        ({}, ""),
+    ],
+)
+def test_without_one_the_machines_locale_is_used(environment: dict[str, str], locale: str) -> None:
+    assert Settings.load(environment, env_file=None).locale == locale

@@ -43,6 +43,7 @@ class Translator(DagsterDbtTranslator):
                         **spec.metadata,
                         # The name that people query: dbt puts "database.main." in front of it.
                         "dagster/table_name": node["alias"],
+                        **_page(manifest, node),
                         **self._lineage(manifest, unique_id, schema),
                     },
                     freshness_policy=ONCE_A_DAY if node["fqn"][1] == "marts" else None,
@@ -101,6 +102,15 @@ class Translator(DagsterDbtTranslator):
             "dagster/column_lineage": lineage,
             "dagster/column_schema": dg.TableSchema(columns),
         }
+
+
+def _page(manifest: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, dg.UrlMetadataValue]:
+    """A link to the page of the dashboard that shows a model, at the address of its exposure."""
+    page = model["config"]["meta"].get("page")
+    if page is None:
+        return {}
+    dashboard = next(each for each in manifest["exposures"].values() if each["name"] == "dashboard")
+    return {"dashboard": dg.MetadataValue.url(f"{dashboard['url']}/{page}")}
 
 
 def _in_words(sources: Sequence[dg.TableColumnDep]) -> str:

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from spotify_assets.covers.folder import CoverFolder
+from spotify_assets.outputs import figures
 from spotify_assets.outputs.covers import Covers
 from spotify_assets.outputs.dashboard import login
 from spotify_assets.outputs.dashboard.choice import Choice
@@ -60,6 +61,7 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         hosts: the names under which this machine alone asks, as `same_origin.hosts_of` gives them.
         shared: the names under which others may ask, who must log in.
     """
+    figures.use(settings.locale)
     marts = Marts(settings.warehouse_path)
     folder = CoverFolder(settings.covers)
     templates = environment()

@@ -71,7 +71,7 @@ def against(before: Before, year: int) -> str:
     share = round(100 * (now - then) / then) if then else 0
     if not share:
         return f"About as much as in {year}"
-    return f"{abs(share):,} % {'more' if share > 0 else 'less'} than in {year}"
+    return f"{figures.number(abs(share))} % {'more' if share > 0 else 'less'} than in {year}"
 
 
 def names(review: Review) -> str:

@@ -81,7 +81,7 @@ def test_days_are_as_high_as_their_amounts_and_marked_where_plays_may_be_missing
 
 def test_the_clock_is_densest_where_most_was_played() -> None:
     lines = drawn(pictures.clock({(1, 0): 1, (7, 23): 100, (3, 12): 50}))
-    assert [line[:3] for line in lines] == ["   ", *map(figures.short_weekday, figures.WEEK)]
+    assert [line[:3] for line in lines] == ["   ", *map(figures.short_weekday, figures.week())]
     assert lines[0].index("12") == 4 + 12
     assert (lines[1][4], lines[7][4 + 23], lines[3][4 + 12]) == ("·", "█", "▒")
     assert len(pictures.clock({})) < AT_ONCE

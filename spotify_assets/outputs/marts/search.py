@@ -12,6 +12,7 @@ from spotify_assets.outputs.marts.look import COLUMNS, Kind, Look
 TRIGRAM = 3
 CANDIDATES = 60
 ALIKE = 0.7  # of 1; quene is 0.8 like queen
+ALIKE_BESIDE = 0.85  # beside names that have what was typed as it is
 LONGEST = 100  # characters of what is typed that are looked at
 
 
@@ -123,7 +124,8 @@ def _ranked(
     )
     found = [(likeness(plain(row.name), typed), Found(kind, **row._mapping)) for row in rows]
     found.sort(key=lambda each: (-each[0], -each[1].plays, each[1].key))
-    return [each for alike, each in found if alike >= ALIKE]
+    least = ALIKE_BESIDE if found and found[0][0] > 1 else ALIKE
+    return [each for alike, each in found if alike >= least]
 
 
 def likeness(name: str, typed: str) -> float:

@@ -1,5 +1,6 @@
 """The plays behind a figure."""
 
+from itertools import groupby
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -36,9 +37,12 @@ def plays(look: Look, choice: Choice) -> dict[str, Any]:
     return {
         "kind": kind,
         "thing": thing,
-        "rows": [
-            (play, figures.day(play.local_date), figures.time(play.local_started_at[11:16]))
-            for play in rows[:AT_ONCE]
+        "days": [
+            (
+                f"{figures.weekday(day.isoweekday())}, {figures.day(day, choice.today)}",
+                [(play, figures.time(play.local_started_at[11:16])) for play in of_day],
+            )
+            for day, of_day in groupby(rows[:AT_ONCE], key=lambda play: play.local_date)
         ],
         "names": {each.account_id: each.name for each in choice.accounts},
         "later": choice.address("plays", **kept, from_number=more) if rows[AT_ONCE:] else None,

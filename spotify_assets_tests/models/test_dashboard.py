@@ -27,6 +27,7 @@ from spotify_assets_tests.models.building import Built
 
 ADDRESS = "http://127.0.0.1:3030"
 WHO = [("mira",), ("jonas",), ("mira", "jonas")]
+EVER = (date(2006, 1, 1), date(2100, 1, 1))
 COUNTED = "is_counted = 1 and local_date between :first and :last"
 OF = {
     Kind.ARTISTS: ("artist_key", "track"),
@@ -233,6 +234,21 @@ def main_text(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+@pytest.mark.parametrize("page", ["top", "when", "discover", "how", "together", "plays"])
+def test_at_least_is_said_exactly_where_plays_may_be_missing(
+    page: str, built: Built, look: Look, client: TestClient
+) -> None:
+    query = "select local_date, open_gaps from mart_coverage where account_id in ({who})"
+    said = set()
+    for who in ("mira", "jonas"):
+        for day, gaps in asked(built, query, (who,))[:20]:
+            address = f"/{page}?account={who}&period={day}..{day}"
+            words = main_text(client.get(address).text)
+            assert ("at least Plays may be missing on 1 day" in words) == (gaps > 0), address
+            said.add(gaps > 0)
+    assert False in said
+
+
 def test_the_pages_show_these_figures(built: Built, look: Look, client: TestClient) -> None:
     first, last = next(spans(built))
     for who in ("mira", "jonas", None):
@@ -254,7 +270,8 @@ def test_the_pages_show_these_figures(built: Built, look: Look, client: TestClie
                 assert one.status_code == 200
                 found = things.thing(look, kind, each.key, accounts)
                 assert found is not None
-                assert f"{figures.number(found.plays)} play" in main_text(one.text)
+                ever = "at least " if sums.days_at_least(look, accounts, *EVER) else ""
+                assert f"{figures.number(found.plays)} {ever}play" in main_text(one.text)
 
 
 @pytest.mark.parametrize("kind", ["artists", "tracks", "albums"])

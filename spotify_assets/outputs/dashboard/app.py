@@ -26,7 +26,8 @@ from spotify_assets.outputs.dashboard.pages.things import thing as show_thing
 from spotify_assets.outputs.dashboard.pages.year import reviewed as review_of
 from spotify_assets.outputs.dashboard.password import Access
 from spotify_assets.outputs.definitions import definitions
-from spotify_assets.outputs.marts.look import Account, Marts
+from spotify_assets.outputs.marts.look import Account, Look, Marts
+from spotify_assets.outputs.marts.sums import days_at_least
 from spotify_assets.outputs.rendering import environment
 from spotify_assets.outputs.report import page as one_page
 from spotify_assets.outputs.year.review import Review
@@ -62,95 +63,113 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
         shared: the names under which others may ask, who must log in.
     """
     figures.use(settings.locale)
-    marts = Marts(settings.warehouse_path)
-    folder = CoverFolder(settings.covers)
-    templates = environment()
-
-    access = Access(settings.dashboard_password)
-
-    def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        is_logged_in = request.scope.get("is_logged_in", False)
-        text = templates.get_template(template).render(is_logged_in=is_logged_in, **values)
-        return HTMLResponse(text, status, HEADERS)
-
-    def meanings(request: Request) -> Response:
-        return show(request, "definitions.html", page="", choice=None, definitions=definitions())
-
-    def page(request: Request) -> Response:
-        name = request.path_params.get("page", "overview")
-        build = PAGES.get(name)
-        if build is None:
-            raise HTTPException(404)
-        return answer(request, name, build)
-
-    def thing(request: Request) -> Response:
-        kind = request.path_params["kind"]
-        return answer(request, "thing", lambda look, choice: show_thing(look, choice, kind))
-
-    def picture(request: Request) -> Response:
-        return saved(request, "svg", lambda found, _: card(found, templates))
-
-    def file(request: Request) -> Response:
-        return saved(request, "html", lambda found, covers: one_page(found, templates, covers))
-
-    def saved(request: Request, ending: str, write: Callable[[Review, Covers], str]) -> Response:
-        """A file to save, which a browser does not open in the dashboard's place."""
-        with marts.look() as look:
-            accounts = look.accounts() if look else []
-            if look is None or not accounts:
-                raise HTTPException(404, "Nothing was played.")
-            found = review_of(look, choose(request, accounts))
-            text = write(found, Covers(settings, look, in_file=True))
-        name = f'attachment; filename="{found.year}.{ending}"'
-        return Response(text, 200, HEADERS | {"Content-Disposition": name}, TYPES[ending])
-
-    def choose(request: Request, accounts: Sequence[Account]) -> Choice:
-        try:
-            return Choice.of(request.query_params, accounts, settings)
-        except ValueError as error:
-            raise HTTPException(400, str(error)) from None
-
-    def answer(request: Request, name: str, build: Callable[..., dict[str, Any]]) -> Response:
-        query = request.query_params
-        if query.get("from") or query.get("to"):
-            return RedirectResponse(_with_dates(request), 303, HEADERS)
-        with marts.look() as look:
-            accounts = look.accounts() if look else []
-            if look is None or not accounts:
-                return show(request, "empty.html", page=name, choice=None)
-            choice = choose(request, accounts)
-            values = build(look, choice) | {"covers": Covers(settings, look)}
-            return show(request, f"{name}.html", page=name, choice=choice, **values)
-
-    def cover(request: Request) -> Response:
-        found = folder.read(request.path_params["name"]) if settings.covers_on else None
-        if found is None:
-            raise HTTPException(404, "There is no such cover.")
-        content, kind = found
-        return Response(content, headers=HEADERS_OF_COVERS, media_type=kind)
-
-    def wrong(request: Request, error: HTTPException) -> Response:
-        detail = error.detail
-        return show(request, "wrong.html", error.status_code, page="", choice=None, detail=detail)
-
+    site, access = _Site(settings), Access(settings.dashboard_password)
     middleware = [Middleware(OwnRequestsOnly, hosts={*hosts, *shared})]
     if shared:
         middleware += [Middleware(LoginFirst, access, unguarded=hosts, headers=HEADERS)]
     return Starlette(
         routes=[
-            *(login.routes(access, show, HEADERS) if shared else ()),
+            *(login.routes(access, site.show, HEADERS) if shared else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
-            Route("/covers/{name:str}", cover),
-            Route("/", page),
-            Route("/definitions", meanings),
-            Route("/year.svg", picture),
-            Route("/year.html", file),
-            Route("/{kind:str}/one", thing),
-            Route("/{page:str}", page),
+            Route("/covers/{name:str}", site.cover),
+            Route("/", site.page),
+            Route("/definitions", site.definitions),
+            Route("/year.svg", site.picture),
+            Route("/year.html", site.file),
+            Route("/{kind:str}/one", site.thing),
+            Route("/{page:str}", site.page),
         ],
         middleware=middleware,
-        exception_handlers={HTTPException: cast(Any, wrong)},
+        exception_handlers={HTTPException: cast(Any, site.wrong)},
     )
+
+
+class _Site:
+    """What is answered at each address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._marts = Marts(settings.warehouse_path)
+        self._covers = CoverFolder(settings.covers)
+        self._templates = environment()
+
+    def show(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        is_logged_in = request.scope.get("is_logged_in", False)
+        text = self._templates.get_template(template).render(is_logged_in=is_logged_in, **values)
+        return HTMLResponse(text, status, HEADERS)
+
+    def page(self, request: Request) -> Response:
+        name = request.path_params.get("page", "overview")
+        build = PAGES.get(name)
+        if build is None:
+            raise HTTPException(404)
+        return self._answer(request, name, build)
+
+    def thing(self, request: Request) -> Response:
+        kind = request.path_params["kind"]
+        return self._answer(request, "thing", lambda look, choice: show_thing(look, choice, kind))
+
+    def definitions(self, request: Request) -> Response:
+        found = definitions()
+        return self.show(request, "definitions.html", page="", choice=None, definitions=found)
+
+    def picture(self, request: Request) -> Response:
+        return self._saved(request, "svg", lambda found, _: card(found, self._templates))
+
+    def file(self, request: Request) -> Response:
+        return self._saved(
+            request, "html", lambda found, covers: one_page(found, self._templates, covers)
+        )
+
+    def cover(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        found = self._covers.read(name) if self._settings.covers_on else None
+        if found is None:
+            raise HTTPException(404, "There is no such cover.")
+        content, kind = found
+        return Response(content, headers=HEADERS_OF_COVERS, media_type=kind)
+
+    def wrong(self, request: Request, error: HTTPException) -> Response:
+        detail, status = error.detail, error.status_code
+        return self.show(request, "wrong.html", status, page="", choice=None, detail=detail)
+
+    def _answer(
+        self, request: Request, name: str, build: Callable[[Look, Choice], dict[str, Any]]
+    ) -> Response:
+        query = request.query_params
+        if query.get("from") or query.get("to"):
+            return RedirectResponse(_with_dates(request), 303, HEADERS)
+        with self._marts.look() as look:
+            accounts = look.accounts() if look else []
+            if look is None or not accounts:
+                return self.show(request, "empty.html", page=name, choice=None)
+            choice = self._choice(request, accounts)
+            period = choice.period
+            values = {
+                "covers": Covers(self._settings, look),
+                "days_at_least": days_at_least(look, choice.ids, period.first, period.last),
+                **build(look, choice),
+            }
+            return self.show(request, f"{name}.html", page=name, choice=choice, **values)
+
+    def _saved(
+        self, request: Request, ending: str, write: Callable[[Review, Covers], str]
+    ) -> Response:
+        """A file to save, which a browser does not open in the dashboard's place."""
+        with self._marts.look() as look:
+            accounts = look.accounts() if look else []
+            if look is None or not accounts:
+                raise HTTPException(404, "Nothing was played.")
+            found = review_of(look, self._choice(request, accounts))
+            text = write(found, Covers(self._settings, look, in_file=True))
+        name = f'attachment; filename="{found.year}.{ending}"'
+        return Response(text, 200, HEADERS | {"Content-Disposition": name}, TYPES[ending])
+
+    def _choice(self, request: Request, accounts: Sequence[Account]) -> Choice:
+        try:
+            return Choice.of(request.query_params, accounts, self._settings)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
 
 
 def _with_dates(request: Request) -> str:

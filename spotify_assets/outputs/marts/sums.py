@@ -40,26 +40,31 @@ def totals(look: Look, accounts: Sequence[str], first: date, last: date) -> Tota
     """Sums of counted plays, and how many different artists and tracks they are of."""
     query = f"""
         select
-            coalesce(sum(played.plays), 0),
-            coalesce(sum(played.ms_played), 0),
-            coalesce(sum(played.ms_played_estimated), 0),
+            coalesce(sum(played.plays), 0) as plays,
+            coalesce(sum(played.ms_played), 0) as ms_played,
+            coalesce(sum(played.ms_played_estimated), 0) as ms_played_estimated,
             count(distinct case
                 when played.content_type = 'track' and tracks.artist_key <> 'unknown'
                     then tracks.artist_key
-            end),
+            end) as artists,
             count(distinct case
                 when played.content_type = 'track' and played.track_key <> 'unknown'
                     then played.track_key
-            end)
+            end) as tracks
         from {look.played(accounts, first, last)} as played
         inner join dim_tracks as tracks on tracks.track_key = played.track_key
     """  # noqa: S608 # ours
-    gaps = """
+    sums = look.rows(query)[0]._mapping
+    return Totals(**sums, days_at_least=days_at_least(look, accounts, first, last))
+
+
+def days_at_least(look: Look, accounts: Sequence[str], first: date, last: date) -> int:
+    """How many days of a period a gap is open on, so that plays may be missing."""
+    query = """
         select count(distinct local_date) from mart_coverage
         where account_id in :accounts and local_date between :first and :last and open_gaps > 0
     """
-    at_least = look.rows(gaps, accounts=list(accounts), first=first, last=last)[0]
-    return Totals(*look.rows(query)[0], *at_least)
+    return int(look.rows(query, accounts=list(accounts), first=first, last=last)[0][0])
 
 
 def days(look: Look, accounts: Sequence[str], first: date, last: date) -> list[Day]:

@@ -12,6 +12,8 @@ from spotify_assets.outputs.dashboard.pages import parts
 from spotify_assets.outputs.dashboard.pages.how import CONTEXTS
 from spotify_assets.outputs.marts import plays, things
 from spotify_assets.outputs.marts.look import Kind, Look
+from spotify_assets.outputs.marts.sums import days_at_least
+from spotify_assets.outputs.periods import SPOTIFY_BEGAN
 
 SHOWN = 50
 PARTS = {
@@ -53,6 +55,7 @@ def thing(look: Look, choice: Choice, kind_name: str) -> dict[str, Any]:
             for part in PARTS[kind]
         ],
         "in_spotify": in_spotify(found.uri),
+        "days_at_least": days_at_least(look, choice.ids, SPOTIFY_BEGAN, choice.today),
         "plays": choice.address("plays", kind=kind, key=key, period="all"),
     }
 

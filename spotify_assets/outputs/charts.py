@@ -18,6 +18,7 @@ from spotify_assets.outputs.marts.sums import Day
 WIDE, NARROW = 760, 350  # of a chart in a wide window, and on a phone
 HOURS = 24
 PARTS = 6  # colours of shares
+WIDEST = 90  # of a bar, so that a single one does not fill the chart; two hold their labels
 MS_PER_HOUR = 3_600_000
 AVERAGED_BARS = 7
 # What `doubt` is filled with; once in each page.
@@ -81,7 +82,7 @@ def bars(rows: Sequence[Bar], title: str, width: int, height: int) -> Markup:
     most = max([row.ms for row in rows], default=0)
     step = _step(most)
     scale = high / (max(most, 1) * 1.04)
-    each = wide / max(len(rows), 1)
+    each = min(wide / max(len(rows), 1), WIDEST)
     gap = min(3.0, each * 0.2)
     parts = []
     for lines in range(step, most + 1, step) if step else ():
@@ -232,7 +233,7 @@ def clock(counts: Mapping[tuple[int, int], int], title: str, width: int) -> Mark
         for hour in range(HOURS):
             plays = counts.get((weekday, hour), 0)
             when = f"{figures.short_weekday(weekday)} {figures.hour(hour)}"
-            said = f"{when}: {figures.number(plays)} plays"
+            said = f"{when}: {_count(plays, 'plays')}"
             square = _heat(left + hour * cell, y, cell - 2, plays / most, high - 2)
             parts.append(f"<g><title>{said}</title>{square}</g>")
     base = top + DAYS_PER_WEEK * high
@@ -259,7 +260,7 @@ def hours_by_month(counts: Mapping[tuple[date, int], int], title: str) -> Markup
     for place, month in enumerate(months):
         for hour in range(HOURS):
             plays = counts.get((month, hour), 0)
-            said = f"{figures.month(month)}, {figures.hour(hour)}: {figures.number(plays)} plays"
+            said = f"{figures.month(month)}, {figures.hour(hour)}: {_count(plays, 'plays')}"
             x, y = left + place * wide, top + hour * cell
             square = _heat(x, y, wide - 2, plays / most, cell - 2)
             parts.append(f"<g><title>{said}</title>{square}</g>")
@@ -317,13 +318,13 @@ def columns(
     bottom, top = 20, 6
     high = height - bottom - top
     most = max([count for _, count in rows], default=0) or 1
-    each = width / max(len(rows), 1)
+    each = min(width / max(len(rows), 1), WIDEST)
     gap = min(3.0, each * 0.2)
     parts = []
     for place, (label, count) in enumerate(rows):
         tall = high * count / most
         x = place * each + gap / 2
-        said = escape(f"{label}: {figures.number(count)} {what}")
+        said = escape(f"{label}: {_count(count, what)}")
         doubt = _rect("doubt", x, top, each - gap, high) if place in at_least else ""
         parts.append(
             f"<g><title>{said}</title>{_rect('over', x, top, each - gap, high)}{doubt}"
@@ -333,7 +334,8 @@ def columns(
         parts.append(f'<text x="0" y="{height - 5}">{escape(rows[0][0])}</text>')
     if len(rows) > 1:
         parts.append(
-            f'<text x="{width}" y="{height - 5}" text-anchor="end">{escape(rows[-1][0])}</text>'
+            f'<text x="{len(rows) * each:.1f}" y="{height - 5}" text-anchor="end">'
+            f"{escape(rows[-1][0])}</text>"
         )
     return _svg(width, height, title, parts)
 
@@ -407,11 +409,15 @@ def _step(most: int) -> int:
 
 
 def _hours(ms: int) -> str:
-    return (
-        f"{figures.number(ms // MS_PER_HOUR)} h"
-        if ms >= MS_PER_HOUR
-        else f"{ms * 60 // MS_PER_HOUR} m"
-    )
+    if ms < MS_PER_HOUR:
+        return f"{ms * 60 // MS_PER_HOUR} m"
+    hours, rest = divmod(ms, MS_PER_HOUR)
+    return f"{figures.decimal(ms / MS_PER_HOUR) if rest else figures.number(hours)} h"
+
+
+def _count(count: int, what: str) -> str:
+    """As in 1 play, or 1,284 plays."""
+    return f"{figures.number(count)} {what.removesuffix('s') if count == 1 else what}"
 
 
 def _labelled(count: int, most: int) -> list[int]:

@@ -1,4 +1,7 @@
-"""`spotify-assets dashboard` in a real browser: on any window, with any names, by the keyboard."""
+"""`spotify-assets dashboard` in a real browser: its names, its covers, its files, the keyboard.
+
+What holds of every page is in `test_every_page`.
+"""
 
 import json
 import socket
@@ -11,41 +14,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import Browser
 
 from spotify_assets.outputs.dashboard.password import Access
 from spotify_assets_tests.e2e.backing_up import copied
+from spotify_assets_tests.e2e.watched import HOSTILE, Watched
 from spotify_assets_tests.support import FirstRefresh, User, free_port, wait_for
 from spotify_assets_tests.unit.spotify.export.downloads import a_row
 
-HOSTILE = [
-    "<script>document.title='run'</script>",
-    '"><img src=x onerror="document.title=\'run\'">',
-    "'; drop table fct_plays; --",
-    "x" * 300,
-    "عربي \u202eمقلوب",
-    "{{ 7 * 7 }} {% raw %}",
-    "🎧 ünï \u0301\u0301\u0301",
-    "javascript:alert(1)",
-]
 WIDTHS = (390, 768, 1440)
 SAMPLE = ((390, "dark"), (1440, "light"))
 EVERYTHING = "account=hostile&period=all"
-PAGES = (
-    "/",
-    f"/?{EVERYTHING}",
-    f"/top?kind=tracks&{EVERYTHING}",
-    "/top?kind=artists&period=all",
-    f"/when?{EVERYTHING}",
-    "/when?account=mira",
-    f"/discover?{EVERYTHING}",
-    "/discover?period=all",
-    "/year?account=hostile",
-    "/year?account=mira",
-    "/year",
-    "/trust",
-    "/no-such-page",
-)
 
 
 @contextmanager
@@ -72,32 +51,6 @@ def answers(address: str) -> bool:
     except (urllib.error.URLError, ConnectionError):
         return False
     return True
-
-
-class Watched:
-    """A page, what its browser complains of, and which other servers it asks."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        self.faults: list[str] = []
-        self.asked: list[str] = []
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("request", self._see)
-        page.on("response", self._answered)
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if "404" not in message.text:  # the page that there is not
-            self.faults.append(message.text)
-
-    def _see(self, request: Request) -> None:
-        self.asked.append(request.url)
-        if not request.url.startswith(f"{self.address}/"):
-            self.faults.append(f"asked {request.url}")
-
-    def _answered(self, response: Response) -> None:
-        if response.status not in (200, 303, 304) and "no-such" not in response.url:
-            self.faults.append(f"{response.status} {response.url}")
 
 
 @pytest.fixture(scope="module")
@@ -139,34 +92,6 @@ def address(listener: User) -> Iterator[str]:
         for scheme in ("light", "dark")
     ],
 )
-def test_each_page_fits_asks_nobody_else_runs_nothing_and_can_be_read_by_all(
-    width: int, scheme: str, address: str, browser: Browser
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    watched = Watched(context.new_page(), address)
-    for path in PAGES:
-        watched.page.goto(address + path)
-        wide = watched.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, (path, wide)
-        assert "run" not in watched.page.title()
-        violations = Axe().run(watched.page).response["violations"]
-        told = [(each["id"], each["nodes"][0]["html"]) for each in violations]
-        assert told == [], path
-    assert watched.faults == []
-    context.close()
-
-
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        pytest.param(width, scheme, marks=() if (width, scheme) in SAMPLE else pytest.mark.soak)
-        for width in WIDTHS
-        for scheme in ("light", "dark")
-    ],
-)
 def test_the_run_leaves_a_year_in_review_that_opens_from_the_disk_and_prints(
     width: int, scheme: str, listener: User, browser: Browser, tmp_path: Path
 ) -> None:
@@ -183,12 +108,11 @@ def test_the_run_leaves_a_year_in_review_that_opens_from_the_disk_and_prints(
         page.goto(path.as_uri())
         assert "run" not in page.title()
         if path.suffix == ".html":
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            assert watched.overflow() == 0
             page.pdf(path=tmp_path / "printed.pdf", prefer_css_page_size=True)
             assert (tmp_path / "printed.pdf").read_bytes().startswith(b"%PDF")
             assert watched.asked == [path.as_uri()]
-            violations = Axe().run(page).response["violations"]
-            assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
+            assert watched.violations() == []
         assert watched.faults == []
         page.close()
     context.close()

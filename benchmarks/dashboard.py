@@ -24,6 +24,8 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import psutil
+
 from benchmarks.refreshing import COMMAND, MANY, World
 from benchmarks.stored import LISTENERS
 
@@ -79,6 +81,11 @@ class Server:
         lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text("ascii").splitlines()
         (kib,) = (line.split()[1] for line in lines if line.startswith("Pss:"))
         return int(kib) * 1024 / MEGABYTE
+
+    def processor(self) -> float:
+        """Seconds of processors that it has taken, which another load changes least."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
 
 @contextmanager
@@ -198,11 +205,14 @@ def look(world: World, ours: Server, floor: Server) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         print(f"pages until they are painted / the minimal page, in Chromium {browser.version}")
         for name, path in paths(world.settings.warehouse_path).items():
-            pairs = [
-                (paint(browser, f"{ours.address}/{path}"), paint(browser, floor.address))
-                for _ in range(ROUNDS + 1)
-            ][1:]  # the first one warms up
-            compare(f"  {name}", pairs, PAINT)
+            pairs, taken = [], []
+            for _ in range(ROUNDS + 1):
+                before = ours.processor()
+                painted = paint(browser, f"{ours.address}/{path}")
+                taken.append(ours.processor() - before)
+                pairs.append((painted, paint(browser, floor.address)))
+            busy = statistics.median(taken[1:])  # the first one warms up
+            compare(f"  {name}, {busy:.2f} s of the server's processor", pairs[1:], PAINT)
         print("a click on another period or account, until its page is painted")
         one, other = LISTENERS[:2]
         for page in WITH_CHOICES:

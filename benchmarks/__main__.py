@@ -49,7 +49,7 @@ def main() -> None:
             "import click, cronsim, dotenv, oauthlib.oauth2, requests, rich, sqlalchemy",
         ],
     )
-    for module in ("idle_tick", "backups", "importing", "refreshing"):
+    for module in ("idle_tick", "backups", "importing", "refreshing", "dashboard"):
         subprocess.run([python, "-m", f"benchmarks.{module}"], check=True)
 
 

@@ -9,8 +9,7 @@ from datetime import timedelta
 
 from spotify_assets import times
 from spotify_assets.settings import Settings
-from spotify_assets.spotify.errors import RateLimited
-from spotify_assets.spotify.retrying import LONGEST_WAIT_SECONDS
+from spotify_assets.spotify.errors import LONGEST_WAIT_SECONDS, RateLimited
 from spotify_assets.spotify.state import Block, State
 
 # The longest that was ever seen is 86,000 s; who asks for more is asked again once a day.

@@ -4,6 +4,9 @@ Every message names what was being done, what was found and the next step; none 
 a code or an address with a query.
 """
 
+# Retry-After of 19,056 to 86,000 s has been seen: nobody sleeps that out inside a process.
+LONGEST_WAIT_SECONDS = 60
+
 
 class SpotifyError(Exception):
     """Anything that kept us from an answer. Stored data is never touched because of one."""

@@ -28,10 +28,9 @@ from spotify_assets.spotify.errors import (
     Unreachable,
 )
 from spotify_assets.spotify.refusals import line, rate_limited
-from spotify_assets.spotify.token_store import Token
+from spotify_assets.spotify.token_store import ENDPOINT, Token
 
 SCOPES = ("user-read-recently-played",)
-ENDPOINT = "api/token"
 LONGEST_LIFETIME_SECONDS = 10**9
 
 # At DEBUG these log headers and bodies, which hold tokens, codes and the client secret.

@@ -11,8 +11,8 @@ from urllib3 import BaseHTTPResponse, Retry
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import MaxRetryError
 
-# Retry-After of 19,056 to 86,000 s has been seen: nobody sleeps that out inside a process.
-LONGEST_WAIT_SECONDS = 60
+from spotify_assets.spotify.errors import LONGEST_WAIT_SECONDS
+
 LONGEST_HEADER = 9  # digits; thirty years of seconds, and more counts as so many
 WORTH_RETRYING = frozenset({429, 500, 502, 503, 504})
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from spotify_assets import database, private_files
 from spotify_assets.kernel_lock import KernelLock, kernel_lock
 
+ENDPOINT = "api/token"  # of Spotify's accounts service, where tokens come from
 LATEST_END = 10**11  # seconds since 1970: the year 5138
 LONGEST_NAME = 100  # bytes; file systems end at 255, and the suffixes come on top
 

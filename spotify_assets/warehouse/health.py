@@ -17,8 +17,8 @@ from spotify_assets.settings import Settings
 from spotify_assets.spotify import recently_played
 from spotify_assets.spotify.blocks import Blocks
 from spotify_assets.spotify.login_life import ALARM, login_life
-from spotify_assets.spotify.oauth import ENDPOINT
 from spotify_assets.spotify.state import BLIND_AFTER, NOBODY_LOOKED, Account, State
+from spotify_assets.spotify.token_store import ENDPOINT
 from spotify_assets.warehouse.accounts import display_names
 from spotify_assets.warehouse.backups.loss import doubt, has_backups, losses
 from spotify_assets.warehouse.pending import is_a_day_behind

@@ -27,8 +27,9 @@ from spotify_assets.sandbox.browser import consent
 from spotify_assets.sandbox.server import Sandbox
 from spotify_assets.sandbox.world_faults import WORLD_FAULTS
 from spotify_assets.spotify import recently_played
+from spotify_assets.spotify.errors import LONGEST_WAIT_SECONDS
 from spotify_assets.spotify.landing import look_at_all
-from spotify_assets.spotify.retrying import LONGEST_WAIT_SECONDS, Retrying
+from spotify_assets.spotify.retrying import Retrying
 from spotify_assets.spotify.state import Account, Block, State
 from spotify_assets.spotify.token_store import TokenStore
 from spotify_assets.warehouse.dbt_command import run_models

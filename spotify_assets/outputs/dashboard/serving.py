@@ -42,7 +42,12 @@ def serve(settings: Settings, port: int, tell: Callable[[str], object], host: st
         ) from None
     # By default uvicorn believes whom a proxy names as the client, and guesses count by client.
     config = uvicorn.Config(
-        pages, lifespan="off", log_level="warning", server_header=False, proxy_headers=False
+        pages,
+        lifespan="off",
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        ws="none",  # there are none, and what would speak to them takes memory
     )
     shown = " or ".join(f"http://{name}" for name in names)
     tell(f"Your listening: {shown}  (Ctrl-C ends it)")

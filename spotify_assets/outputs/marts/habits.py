@@ -51,16 +51,17 @@ def clock(
     Plays whose time is unreliable are in none.
     """
     query = """
-        select dates.local_weekday, cast(hours.value as integer), sum(hours.plays)
+        select 24 * dates.local_weekday + cast(hours.value as integer), sum(hours.plays)
         from fct_habit_days as hours
         inner join dim_dates as dates on dates.local_date = hours.local_date
         where
             hours.account_id in :accounts and hours.habit = 'hour' and hours.value <> 'unknown'
             and hours.local_date between :first and :last
-        group by dates.local_weekday, hours.value
+        group by 1
     """
+    # SQLite sorts one number in three quarters of the time of a number and a text.
     found = look.rows(query, accounts=list(accounts), first=first, last=last)
-    return {(row[0], row[1]): row[2] for row in found}
+    return {divmod(when, 24): plays for when, plays in found}
 
 
 def clock_of_all_time(look: Look, accounts: Sequence[str]) -> dict[tuple[int, int], int]:

@@ -118,10 +118,11 @@ class Look:
             days = f"select {sums}, max(local_date) as last_date from fct_track_days"  # noqa: S608
             by = "group by track_key, content_type"
             # Of a time by the index of the days. Of all time by that of the tracks, in whose order
-            # each account's sums are made; an expression of a date keeps off the other index.
-            of_time = (
-                f"{days} where account_id in :accounts and local_date between :first and :last {by}"
-            )
+            # each account's sums are made. An expression keeps off the other index.
+            of_time = f"""
+                {days} where account_id in :accounts and local_date between :first and :last
+                group by track_key || '', content_type
+            """
             of_each = " union all ".join(
                 f"{days} where account_id = :account_{number} and local_date || '' <= :last {by}"
                 for number in range(len(accounts))

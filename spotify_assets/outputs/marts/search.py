@@ -30,7 +30,8 @@ class Found:
 class Names:
     """All names, by their trigrams, so that one that is misspelled is found as well.
 
-    An index of SQLite's in memory, made again when the models were: about 10 MB for 100,000 names.
+    A database of SQLite's own, which holds a part of it in memory and the rest in a temporary file
+    that nobody else can open. It is made again when the models were.
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class Names:
     def _current(self, look: Look) -> sqlite3.Connection:
         state = look.built_at("dim_tracks")
         if self._index is None or state != self._made_of:
-            self._index = sqlite3.connect(":memory:", check_same_thread=False)
+            self._index = sqlite3.connect("", check_same_thread=False)
             self._index.execute(
                 "create virtual table names using fts5("
                 "plain, kind unindexed, key unindexed, tokenize = 'trigram')"

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from spotify_assets.outputs.marts import stories
 from spotify_assets.outputs.marts.look import Look
 from spotify_assets.outputs.marts.rankings import Ranked
 from spotify_assets.outputs.marts.stories import Streak
 from spotify_assets.outputs.periods import SPOTIFY_BEGAN
+
+# Zones lie up to 26 hours apart, so a play can begin before another one of an earlier local date.
+CLOCKS_DIFFER = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class Repeat:
 def years(look: Look, accounts: Sequence[str]) -> list[int]:
     """The years with a counted play, the newest first."""
     query = """
-        select distinct substr(local_date, 1, 4) from fct_track_days
-        where account_id in :accounts and local_date >= :began order by 1 desc
+        select distinct substr(local_date, 1, 4) from fct_habit_days
+        where account_id in :accounts and habit = 'content' and local_date >= :began
+        order by 1 desc
     """
     rows = look.rows(query, accounts=list(accounts), began=SPOTIFY_BEGAN)
     return [int(year) for (year,) in rows]
@@ -76,6 +80,14 @@ def first_and_last(
     look: Look, accounts: Sequence[str], first: date, last: date
 ) -> tuple[Moment, Moment] | None:
     """The first and the last counted play; plays whose time is unreliable are neither."""
+    is_meant = """
+        plays.local_date between :first and :last
+        and plays.is_counted = 1 and plays.time_is_unreliable = 0
+    """
+    day = """
+        select plays.local_date from int_shown_plays as plays
+        where plays.account_id = :account and {is_meant} order by plays.local_date {way} limit 1
+    """
     query = """
         select
             plays.local_date, substr(plays.local_started_at, 12, 5) as local_time,
@@ -83,18 +95,29 @@ def first_and_last(
         from int_shown_plays as plays
         inner join dim_tracks as tracks on tracks.track_key = plays.track_key
         where
-            plays.account_id in :accounts and plays.local_date between :first and :last
-            and plays.is_counted = 1 and plays.time_is_unreliable = 0
+            plays.account_id in :accounts and {is_meant}
         order by plays.started_at {way}, plays.play_id {way} limit 1
     """
-    values = {"accounts": list(accounts), "first": first, "last": last}
-    found = [look.rows(query.format(way=way), **values) for way in ("asc", "desc")]
-    if not all(found):
-        return None
-    begin, end = (
-        Moment(**{**row._mapping, "local_date": date.fromisoformat(row.local_date)})
-        for (row,) in found
-    )
+    found = []
+    for way, end_of in (("asc", min), ("desc", max)):
+        # One question for each account, by the fact's index. It finds a day near the wanted play.
+        asked = day.format(is_meant=is_meant, way=way)
+        days = [
+            date.fromisoformat(row.local_date)
+            for account in accounts
+            for row in look.rows(asked, account=account, first=first, last=last)
+        ]
+        if not days:
+            return None
+        near = end_of(days)
+        values = {
+            "first": max(first, near - CLOCKS_DIFFER),
+            "last": min(last, near + CLOCKS_DIFFER),
+        }
+        asked = query.format(is_meant=is_meant, way=way)
+        (row,) = look.rows(asked, accounts=list(accounts), **values)
+        found.append(Moment(**{**row._mapping, "local_date": date.fromisoformat(row.local_date)}))
+    begin, end = found
     return begin, end
 
 

@@ -1,4 +1,11 @@
-{{ config(indexes=[{'columns': ['account_id', 'first_played_on']}]) }}
+{{
+  config(
+    indexes=[
+      {'columns': ['account_id', 'first_played_on']},
+      {'columns': ['is_new_artist', 'artist_key', 'account_id', 'first_played_on']},
+    ],
+  )
+}}
 
 with
 

@@ -17,6 +17,8 @@ from spotify_assets.outputs.marts.sums import Day
 
 WIDE, NARROW = 760, 350  # of a chart in a wide window, and on a phone
 HOURS = 24
+DOUBT = 14  # how high the hatching above a bar is
+NUMBERED = 26  # from this width on a bar has room for its number
 PARTS = 6  # colours of shares
 WIDEST = 90  # of a bar, so that a single one does not fill the chart; two hold their labels
 MS_PER_HOUR = 3_600_000
@@ -59,10 +61,16 @@ def bars_of(days: Sequence[Day], today: date) -> tuple[str, list[Bar]]:
             sum(each.ms_played for each in part),
             sum(each.ms_played_estimated for each in part),
             any(each.is_at_least for each in part),
-            str(begin.year) if unit == "year" else figures.day(begin, today),
+            _on_axis(unit, begin, today),
         )
         for begin, part in grouped.items()
     ]
+
+
+def _on_axis(unit: str, begin: date, today: date) -> str:
+    if unit == "year":
+        return str(begin.year)
+    return f"{begin:%b} {begin.year}" if unit == "month" else figures.day(begin, today)
 
 
 def _called(unit: str, begin: date, today: date) -> str:
@@ -101,7 +109,7 @@ def bars(rows: Sequence[Bar], title: str, width: int, height: int) -> Markup:
         parts.append(f"<g><title>{escape(said)}</title>")
         parts.append(_rect("over", x, top, bar, high))
         if row.is_at_least:
-            parts.append(_rect("doubt", x, top, bar, high))
+            parts.append(_rect("doubt", x, max(top, top + high - full - DOUBT), bar, DOUBT))
         if row.ms_estimated:
             parts.append(_rect("est", x, top + high - full, bar, full - measured))
         parts.append(_rect("meas", x, top + high - measured, bar, measured))
@@ -163,7 +171,9 @@ def calendar(
     )
 
 
-def months(days: Sequence[Day], year: int, title: str) -> Markup:
+def months(
+    days: Sequence[Day], year: int, title: str, link: Callable[[date], str] | None = None
+) -> Markup:
     """A square for each day as in `calendar`, a row for each month: as wide as a phone."""
     found = {each.date: each for each in days}
     most = _high([each.ms_played for each in days])
@@ -175,8 +185,8 @@ def months(days: Sequence[Day], year: int, title: str) -> Markup:
         parts.append(f'<text x="0" y="{y + high - 4}">{begin:%b}</text>')
         for number in range(monthrange(year, month)[1]):
             date_, x = begin + timedelta(days=number), left + number * wide
-            parts.append(_square(date_, found.get(date_), most, x, y, wide - 2, high - 2))
-    return _svg(NARROW, 12 * high, title, parts)
+            parts.append(_square(date_, found.get(date_), most, x, y, wide - 2, high - 2, link))
+    return _svg(NARROW, 12 * high, title, parts, "group" if link else "img")
 
 
 def rays(days: Sequence[Day], inner: float, outer: float) -> list[str]:
@@ -310,15 +320,16 @@ def columns(
     what: str = "plays",
     at_least: Collection[int] = (),
 ) -> Markup:
-    """Plain bars of counts, each with its label in its title; the ends are on the axis.
+    """Bars of counts, with their numbers where there is room; the ends are on the axis.
 
     Args:
         at_least: the places of rows in which something may be missing, from 0; hatched.
     """
-    bottom, top = 20, 6
+    each = min(width / max(len(rows), 1), WIDEST)
+    are_numbered = each >= NUMBERED
+    bottom, top = 20, 20 if are_numbered else 6
     high = height - bottom - top
     most = max([count for _, count in rows], default=0) or 1
-    each = min(width / max(len(rows), 1), WIDEST)
     gap = min(3.0, each * 0.2)
     parts = []
     for place, (label, count) in enumerate(rows):
@@ -330,6 +341,10 @@ def columns(
             f"<g><title>{said}</title>{_rect('over', x, top, each - gap, high)}{doubt}"
             f"{_rect('meas', x, top + high - tall, each - gap, tall)}</g>"
         )
+        if are_numbered and count:
+            middle, y = x + (each - gap) / 2, top + high - tall - 5
+            number = figures.number(count)
+            parts.append(f'<text x="{middle:.1f}" y="{y:.1f}" text-anchor="middle">{number}</text>')
     if rows:
         parts.append(f'<text x="0" y="{height - 5}">{escape(rows[0][0])}</text>')
     if len(rows) > 1:

@@ -8,24 +8,59 @@ import yaml
 
 from spotify_assets.settings import CHECKOUT
 
-# What a figure is called on pages, and the model and the column that say what it means.
+# What a figure is called on pages, the model and the column that say what it means, and in short.
 OF_FIGURES = {
-    "plays": ("Plays", "fct_plays", "is_counted"),
-    "listened": ("Time listened", "fct_plays", "ms_played"),
-    "estimated": ("Estimated", "fct_plays", "ms_played_is_estimated"),
-    "at-least": ("At least", "mart_coverage", "coverage"),
-    "artists": ("Artists", "dim_tracks", "artist_key"),
-    "albums": ("Albums", "dim_tracks", "album_key"),
-    "tracks": ("Tracks", "fct_plays", "track_key"),
-    "days": ("Days", "fct_plays", "local_date"),
-    "new": ("New artists", "mart_discoveries", "is_new_artist"),
-    "returns": ("Who came back", "mart_returns", None),
-    "whole": ("Whole albums", "mart_album_completion", None),
-    "streaks": ("Streaks", "mart_streaks", None),
-    "sessions": ("Sessions", "mart_sessions", None),
-    "habits": ("How", "fct_habit_days", "value"),
-    "skips": ("Skips", "fct_plays", "skipped"),
-    "hidden": ("Hidden", "int_shown_plays", None),
+    "plays": ("Plays", "fct_plays", "is_counted", "A play counts once it lasted 30 seconds."),
+    "listened": (
+        *("Time listened", "fct_plays", "ms_played"),
+        "How long it really played. Until an export tells, it is estimated from the track's length.",
+    ),
+    "estimated": (
+        *("Estimated", "fct_plays", "ms_played_is_estimated"),
+        "No export has told yet how long these plays lasted.",
+    ),
+    "at-least": (
+        *("At least", "mart_coverage", "coverage"),
+        "Plays may be missing, because nobody looked in time. So the true figure may be higher.",
+    ),
+    "artists": ("Artists", "dim_tracks", "artist_key", "The first artist of each track."),
+    "albums": ("Albums", "dim_tracks", "album_key", "Albums of tracks that were played."),
+    "tracks": (
+        *("Tracks", "fct_plays", "track_key"),
+        "Different tracks. Another release of a song is another track.",
+    ),
+    "days": ("Days", "fct_plays", "local_date", "By the clock that you had when a play began."),
+    "new": (
+        *("New artists", "mart_discoveries", "is_new_artist"),
+        "Artists of whom no earlier play is known.",
+    ),
+    "returns": (
+        *("Who came back", "mart_returns", None),
+        "Played again after a year or more without a play.",
+    ),
+    "whole": (
+        *("Whole albums", "mart_album_completion", None),
+        "Every track of it was heard at least once.",
+    ),
+    "streaks": ("Streaks", "mart_streaks", None, "Days in a row, each with a play."),
+    "sessions": (
+        *("Sessions", "mart_sessions", None),
+        "Plays with no more than 30 minutes of silence between them.",
+    ),
+    "habits": (
+        *("How", "fct_habit_days", "value"),
+        "Each play counts once in each of these, where a source tells it.",
+    ),
+    "skips": (
+        *("Skips", "fct_plays", "skipped"),
+        "Plays of tracks that were ended before their end, the short ones too.",
+    ),
+    "hidden": (
+        "Hidden",
+        "int_shown_plays",
+        None,
+        "What you hide is in no figure, and no play is lost.",
+    ),
 }
 
 
@@ -34,6 +69,7 @@ class Definition:
     """A figure's name on pages, where it stands, and what that says of it.
 
     Attributes:
+        in_short: a sentence for a listener.
         of_model: what one row of the model is.
         of_column: None where the figure is the row itself.
     """
@@ -42,6 +78,7 @@ class Definition:
     title: str
     model: str
     column: str | None
+    in_short: str
     of_model: str
     of_column: str | None
 
@@ -56,6 +93,7 @@ def definitions() -> list[Definition]:
             title,
             model,
             column,
+            in_short,
             models[model]["description"],
             next(
                 (
@@ -66,12 +104,12 @@ def definitions() -> list[Definition]:
                 None,
             ),
         )
-        for name, (title, model, column) in OF_FIGURES.items()
+        for name, (title, model, column, in_short) in OF_FIGURES.items()
     ]
 
 
 def _models() -> dict[str, Any]:
-    wanted = {model for _, model, _ in OF_FIGURES.values()}
+    wanted = {model for _, model, _, _ in OF_FIGURES.values()}
     folder = CHECKOUT / "dbt_project" / "models"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is
     return {

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from spotify_assets import times
 from spotify_assets.outputs.locales import Locale, locale_of
 
+MS_PER_SECOND = 1_000
 MS_PER_MINUTE = 60_000
 MINUTES_PER_HOUR = 60
 NOON = 12
@@ -40,11 +41,13 @@ def decimal(value: float) -> str:
 
 
 def duration(ms: int) -> str:
-    """As in 86 h 12 m; whole minutes, rounded down."""
+    """As in 86 h 12 m, rounded down; seconds where it is less than a minute."""
     hours, minutes = divmod(ms // MS_PER_MINUTE, MINUTES_PER_HOUR)
     if hours >= HOURS_IN_FULL:
         return f"{number(hours)} h"
-    return f"{hours} h {minutes} m" if hours else f"{minutes} m"
+    if hours or minutes:
+        return f"{hours} h {minutes} m" if hours else f"{minutes} m"
+    return f"{ms // MS_PER_SECOND} s"
 
 
 def percent(part: int, whole: int) -> str:
@@ -61,7 +64,7 @@ def change(now: int, before: int) -> str:
         return "none before" if now else "none, as before"
     share = round(100 * (now - before) / before)
     if not share:
-        return "about as many as"
+        return "about the same as"
     return f"{'+' if share > 0 else '−'}{number(abs(share))} %"  # noqa: RUF001 # a minus sign
 
 
@@ -103,17 +106,17 @@ def month(value: date) -> str:
 
 
 def ago(text: str, now: datetime, clock: ZoneInfo) -> str:
-    """When UTC text was: as in 4 min, 3 h, yesterday 23:10, 2 Nov."""
+    """When UTC text was: as in 4 min ago, 3 h ago, yesterday 23:10, 2 Nov."""
     then = times.from_text(text)
     minutes = int((now - then).total_seconds()) // 60
     if minutes < 1:
         return "now"
     if minutes < MINUTES_PER_HOUR:
-        return f"{minutes} min"
+        return f"{minutes} min ago"
     local_then, local_now = (moment.astimezone(clock) for moment in (then, now))
     days = (local_now.date() - local_then.date()).days
     if days == 0:
-        return f"{minutes // MINUTES_PER_HOUR} h"
+        return f"{minutes // MINUTES_PER_HOUR} h ago"
     if days == 1:
         return f"yesterday {time(f'{local_then:%H:%M}')}"
     return day(local_then.date(), local_now.date())

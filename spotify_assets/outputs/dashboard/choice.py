@@ -81,6 +81,12 @@ class Choice:
         """The account that is chosen, or is the only one; None for all of several."""
         return self.chosen[0].account_id if len(self.chosen) == 1 else None
 
+    @property
+    def years(self) -> list[int]:
+        """The years of the chosen accounts' plays, the newest first."""
+        first = min(each.first_date for each in self.chosen).year
+        return list(range(self.today.year, first - 1, -1))
+
     def address(self, page: str, **changes: str | None) -> str:
         """The address of a page with the same choice, but for what changes."""
         kept = {
@@ -92,7 +98,7 @@ class Choice:
     def periods(self, page: str) -> list[Link]:
         """The periods that are offered, and the one that is chosen where it is another."""
         words = {str(days): f"{days} days" for days in LAST_DAYS[:3]}
-        words |= {"365": "365 days", "month": "This month", "year": "This year", "all": "All"}
+        words |= {"365": "365 days", "month": "This month", "year": "This year", "all": "All time"}
         if self.period.name not in words:
             words[self.period.name] = self.period.title
         return [
@@ -112,8 +118,8 @@ class Choice:
             )
             for each in self.accounts
         ]
-        together = Link("Together", self.address(page, account=None), self.one is None)
-        return [together, *links]
+        everyone = Link("Everyone", self.address(page, account=None), self.one is None)
+        return [everyone, *links]
 
     def measures(self, page: str, **kept: str) -> list[Link]:
         """By plays or by time."""

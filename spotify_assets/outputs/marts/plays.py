@@ -52,7 +52,7 @@ def newest(look: Look, accounts: Sequence[str], limit: int) -> list[Play]:
 def of_days(
     look: Look, accounts: Sequence[str], first: date, last: date, limit: int, skip: int
 ) -> list[Play]:
-    """The counted plays of a period, in the order in which they began."""
+    """The counted plays of a period, the newest first, by when they began."""
     each = f"""
         select {_COLUMNS}
         from int_shown_plays as plays
@@ -60,12 +60,13 @@ def of_days(
         where
             plays.account_id = :account and plays.is_counted = 1
             and plays.local_date between :first and :last
-        order by plays.local_date, plays.local_started_at, plays.play_id limit :limit
+        order by plays.local_date desc, plays.local_started_at desc, plays.play_id limit :limit
     """  # noqa: S608 # ours
     values = {"first": first, "last": last, "limit": skip + limit}
     # One question for each account, by the fact's index.
     rows = [row for account in accounts for row in look.rows(each, account=account, **values)]
-    rows.sort(key=lambda row: (row.local_date, row.local_started_at, row.play_id))
+    rows.sort(key=lambda row: row.play_id)
+    rows.sort(key=lambda row: (row.local_date, row.local_started_at), reverse=True)
     return [_play(row) for row in rows[skip : skip + limit]]
 
 

@@ -10,11 +10,11 @@ from spotify_assets.outputs.marts.look import Look
 
 # What each tells, and which source does.
 SHOWN = {
-    Habit.DEVICE: ("Devices", "Exports tell it."),
+    Habit.DEVICE: ("Devices", "Spotify's exports tell it."),
     Habit.CONTEXT: ("Played from", "Spotify's list of recent plays tells it."),
-    Habit.SHUFFLE: ("Shuffle", "Exports tell it."),
-    Habit.SKIP: ("Skips", "Exports tell it, of all plays of tracks, the short ones too."),
-    Habit.COUNTRY: ("Countries", "Exports tell it."),
+    Habit.SHUFFLE: ("Shuffle", "Spotify's exports tell it."),
+    Habit.SKIP: ("Skips", "Of all tracks that were started, the short ones too. Exports tell it."),
+    Habit.COUNTRY: ("Countries", "Spotify's exports tell it."),
     Habit.CONTENT: ("What it was", "All sources tell it."),
 }
 CONTEXTS = {

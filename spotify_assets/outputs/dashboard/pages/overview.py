@@ -30,7 +30,7 @@ def overview(look: Look, choice: Choice) -> dict[str, Any]:
         "totals": totals,
         "new_artists": stories.new_artists(look, accounts, period.first, period.last),
         "streak": _streak(look, choice),
-        "days": parts.days(look, choice, 300),
+        "days": parts.days(look, choice, 380),
         "tops": [
             (kind, parts.TITLES[kind], parts.ranked(look, choice, kind, SHORT))
             for kind in (Kind.ARTISTS, Kind.TRACKS, Kind.ALBUMS)

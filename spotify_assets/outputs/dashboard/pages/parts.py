@@ -65,12 +65,13 @@ def calendar(look: Look, choice: Choice, year: int) -> Markup:
     """The days of a year, each a link to its plays."""
     first, last = date(year, 1, 1), date(year, 12, 31)
     found = sums.days(look, choice.ids, first, last)
-    return charts.calendar(
-        found,
-        first,
-        last,
-        f"Time listened on each day of {year}",
-        lambda day: choice.address("plays", period=f"{day}..{day}"),
+    title = f"Time listened on each day of {year}"
+
+    def link(day: date) -> str:
+        return choice.address("plays", period=f"{day}..{day}")
+
+    return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(
+        charts.calendar(found, first, last, title, link), charts.months(found, year, title, link)
     )
 
 

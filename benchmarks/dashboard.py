@@ -164,6 +164,7 @@ def main() -> None:
             subprocess.run(copy, check=True)
         else:
             world.build(MANY)
+        world.refresh()  # builds what changed since the models were made
         print(f"The dashboard on {MANY:,} plays; {load()}")
         start(world.environment)
         with (
@@ -205,7 +206,8 @@ def look(world: World, ours: Server, floor: Server) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         print(f"pages until they are painted / the minimal page, in Chromium {browser.version}")
         for name, path in paths(world.settings.warehouse_path).items():
-            pairs, taken = [], []
+            pairs: list[tuple[float, float]] = []
+            taken: list[float] = []
             for _ in range(ROUNDS + 1):
                 before = ours.processor()
                 painted = paint(browser, f"{ours.address}/{path}")
@@ -217,9 +219,11 @@ def look(world: World, ours: Server, floor: Server) -> None:
         one, other = LISTENERS[:2]
         for page in WITH_CHOICES:
             of_one = f"{ours.address}/{page}?account={one}"
-            taken = clicks(browser, of_one, [*PERIODS, other])
-            words = max(taken, key=taken.__getitem__)
-            report(f"  {page or 'overview'} of one account, slowest: {words}", taken[words], CLICK)
+            medians = clicks(browser, of_one, [*PERIODS, other])
+            words = max(medians, key=medians.__getitem__)
+            report(
+                f"  {page or 'overview'} of one account, slowest: {words}", medians[words], CLICK
+            )
             (of_all,) = clicks(browser, f"{ours.address}/{page}", ["All"]).values()
             report(f"  {page or 'overview'} of all accounts: all time", of_all, CLICK_ALL)
         browser.close()

@@ -13,7 +13,7 @@ OF_FIGURES = {
     "plays": ("Plays", "fct_plays", "is_counted", "A play counts once it lasted 30 seconds."),
     "listened": (
         *("Time listened", "fct_plays", "ms_played"),
-        "How long it really played. Until an export tells, it is estimated from the track's length.",
+        "How long it played. Until an export tells, it is estimated by the track's length.",
     ),
     "estimated": (
         *("Estimated", "fct_plays", "ms_played_is_estimated"),

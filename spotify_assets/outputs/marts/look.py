@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from sqlalchemy import BindParameter, bindparam, inspect, text
 from sqlalchemy.engine import Connection, CursorResult
 
 from spotify_assets import database
-from spotify_assets.outputs.periods import SPOTIFY_BEGAN
+
+# From here on it is quicker to read all days in the order of the tracks than to sort those asked.
+LONG = timedelta(days=4 * 365)
 
 
 class Kind(StrEnum):
@@ -76,6 +78,10 @@ class Look:
     def rows(self, query: str, **values: Any) -> Sequence[Any]:
         return self._run(query, **values).all()
 
+    def each_row(self, query: str, **values: Any) -> Iterator[Any]:
+        """The rows one by one, where they are too many to hold."""
+        yield from self._run(query, **values)
+
     def _run(self, query: str, **values: Any) -> CursorResult[Any]:
         lists: list[BindParameter[Any]] = [
             bindparam(name, expanding=True)
@@ -117,22 +123,23 @@ class Look:
             """
             days = f"select {sums}, max(local_date) as last_date from fct_track_days"  # noqa: S608
             by = "group by track_key, content_type"
-            # Of a time by the index of the days. Of all time by that of the tracks, in whose order
-            # each account's sums are made. An expression keeps off the other index.
+            # Of a time by the index of the days. Of a long time by that of the tracks, in whose
+            # order each account's sums are made. An expression keeps off the other index.
             of_time = f"""
                 {days} where account_id in :accounts and local_date between :first and :last
                 group by track_key || '', content_type
             """
+            in_it = "local_date || '' between :first and :last"
             of_each = " union all ".join(
-                f"{days} where account_id = :account_{number} and local_date || '' <= :last {by}"
+                f"{days} where account_id = :account_{number} and {in_it} {by}"
                 for number in range(len(accounts))
             )
             of_all = f"select {sums}, max(last_date) as last_date from ({of_each}) as of_each {by}"  # noqa: S608
             self._spans[span] = name = f"played_{len(self._spans)}"
             create = f"create temporary table {name} as"
-            if first <= SPOTIFY_BEGAN:
+            if last - first > LONG:
                 names = {f"account_{number}": each for number, each in enumerate(accounts)}
-                self._run(f"{create} {of_all}", last=last, **names)
+                self._run(f"{create} {of_all}", first=first, last=last, **names)
             else:
                 self._run(f"{create} {of_time}", accounts=list(accounts), first=first, last=last)
         return self._spans[span]

@@ -66,7 +66,7 @@ class Names:
                 "plain, kind unindexed, key unindexed, tokenize = 'trigram')"
             )
             for kind in Kind:
-                rows = look.rows(_all_names(kind))
+                rows = look.each_row(_all_names(kind))
                 self._index.executemany(
                     "insert into names values (?, ?, ?)",
                     ((plain(row.name), kind.value, row.key) for row in rows),

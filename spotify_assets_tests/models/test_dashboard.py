@@ -244,7 +244,9 @@ def test_at_least_is_said_exactly_where_plays_may_be_missing(
         for day, gaps in asked(built, query, (who,))[:20]:
             address = f"/{page}?account={who}&period={day}..{day}"
             words = main_text(client.get(address).text)
-            assert ("at least Plays may be missing on 1 day" in words) == (gaps > 0), address
+            assert ("Plays may be missing on 1 day of this time, so it is at least" in words) == (
+                gaps > 0
+            ), address
             said.add(gaps > 0)
     assert False in said
 

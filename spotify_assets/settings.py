@@ -292,7 +292,9 @@ def _address(name: str, address: str) -> str:
 
 
 def _locale(name: str) -> str:
-    if name and not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_][A-Za-z]{2})?", name):
+    if name and not re.fullmatch(
+        r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?", name
+    ):
         raise SettingsError(
             f"SPOTIFY_LOCALE is {name!r}. Write it as in en-GB or de-CH, or leave it empty for "
             "this machine's."

@@ -117,11 +117,27 @@
   {% for name in modules.re.findall("var[(]'([a-z_]+)'[)]", texts | join) | unique | sort %}
     {% do texts.append(name ~ var(name)) %}
   {% endfor %}
-  {% if 'model.' ~ model.package_name ~ '.stg_exclusions' in models %}
-    {% set hidden = run_query('select * from exclusions order by exclusion_id') %}
-    {% for row in hidden.rows %}{% do texts.append(row.values() | join) %}{% endfor %}
+  {% if 'model.' ~ model.package_name ~ '.int_hidden_tracks' in models %}
+    {% do texts.append(what_is_hidden()) %}
   {% endif %}
   {{ return(local_md5(texts | join)) }}
+{% endmacro %}
+
+
+{# The tracks and the playlists that are hidden now, as text: names decide which tracks, too. #}
+{% macro what_is_hidden() %}
+  {% set texts = [] %}
+  {% if adapter.get_relation(this.database, this.schema, 'int_hidden_tracks') %}
+    {% set tracks = run_query(
+      'select exclusion_id, account_id, track_key from int_hidden_tracks order by 1, 3'
+    ) %}
+    {% for row in tracks.rows %}{% do texts.append(row.values() | join(' ')) %}{% endfor %}
+  {% endif %}
+  {% set playlists = run_query(
+    "select exclusion_id, account_id, hidden_key from exclusions where kind = 'playlist' order by 1"
+  ) %}
+  {% for row in playlists.rows %}{% do texts.append(row.values() | join(' ')) %}{% endfor %}
+  {{ return(texts | join('; ')) }}
 {% endmacro %}
 
 

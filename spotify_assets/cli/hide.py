@@ -64,9 +64,9 @@ def hide(kind: str | None, name: str | None, account: str | None, as_json: bool)
         raise click.ClickException(
             "\n".join(["Several have this name. Say which, by its key:", *lines])
         )
-    account_id = account and account_named(settings, account)
+    account_id = None if account is None else account_named(settings, account)
     with working("Hiding it"):
-        is_new = hide_it(settings, Hidden(kind), found[0], account_id or None)
+        is_new = hide_it(settings, Hidden(kind), found[0], account_id)
     if as_json:
         click.echo(json.dumps({**asdict(found[0]), "kind": kind, "is_new": is_new}))
     elif is_new:

@@ -13,10 +13,12 @@ from spotify_assets import times
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.backups.migrating import bring_up_to_date
 from spotify_assets.warehouse.lock import writing
+from spotify_assets.warehouse.pending import models
 from spotify_assets.warehouse.tables import exclusions, model_watermarks
 from spotify_assets.warehouse.warehouse import Warehouse
 
-READS_EXCLUSIONS = "int_hidden_tracks"  # the model
+# The models that hold what is shown, but for the marts of the day, which all do.
+SHOW = ("int_hidden_tracks", "fct_track_days", "fct_habit_days")
 LINK = re.compile(r"https://open\.spotify\.com/(?:intl-[a-z]+/)?([a-z]+)/([0-9A-Za-z]+)")
 
 
@@ -88,14 +90,15 @@ def candidates(warehouse: Warehouse, kind: Hidden, words: str) -> list[Candidate
     key_column, name, subtitle, content = _COLUMNS[kind]
     query = text(f"""
         select {key_column} as key, max({name}) as name, max({subtitle}) as subtitle
-        from dim_tracks
-        where
-            content_type = :content and {key_column} <> 'unknown'
-            and ({key_column} = :key or lower({name}) = lower(:words))
+        from dim_tracks where content_type = :content and {key_column} <> 'unknown'
         group by {key_column} order by {key_column}
     """)  # noqa: S608 # names of columns
-    found = warehouse.read(query.bindparams(content=content, key=key, words=words))
-    return [Candidate(row.key, row.name or row.key, row.subtitle) for row in found]
+    # Compared here: SQLite takes letters beyond A to Z for different in the other case.
+    return [
+        Candidate(row.key, row.name or row.key, row.subtitle)
+        for row in warehouse.read(query.bindparams(content=content))
+        if row.key == key or (row.name or "").casefold() == words.casefold()
+    ]
 
 
 def hide(settings: Settings, kind: Hidden, what: Candidate, account_id: str | None) -> bool:
@@ -144,5 +147,6 @@ def show(settings: Settings, exclusion_id: int) -> bool:
 
 
 def _make_anew() -> Delete:
-    """A refresh builds all models where one of them was not built."""
-    return delete(model_watermarks).where(model_watermarks.c.model == READS_EXCLUSIONS)
+    """Forget that what is shown was built; a refresh builds all models while one of these lacks."""
+    of_the_day = models() - models(of_a_refresh_only=True)
+    return delete(model_watermarks).where(model_watermarks.c.model.in_([*SHOW, *of_the_day]))

@@ -359,4 +359,5 @@ exclusions = Table(
     Column("hidden_key", Text, nullable=False, comment="as in dim_tracks; of a playlist the URI"),
     Column("name", Text, nullable=False, comment="what it was called when it was hidden"),
     Column("hidden_at", Text, nullable=False, comment="UTC"),
+    sqlite_autoincrement=True,  # a number is never another's
 )

@@ -366,7 +366,7 @@ def test_two_dates_of_the_form_are_one_period_with_the_rest_of_the_choice_kept(
         "/top?account=mira&kind=tracks&from=2026-03-01&to=2026-03-09", follow_redirects=False
     )
     assert answer.status_code == 303
-    address = "/top?account=mira&kind=tracks&period=2026-03-01..2026-03-09"
+    address = "?account=mira&kind=tracks&period=2026-03-01..2026-03-09"
     assert answer.headers["Location"] == address
 
 
@@ -388,3 +388,31 @@ def test_today_is_that_of_the_settings(
     settings = replace(built.settings, timezone=zone)
     client = TestClient(app(settings, hosts_of(3030)), base_url=ADDRESS)
     assert f'name="to" required value="{today}"' in client.get("/").text
+
+
+@pytest.mark.parametrize("damage", ["garbage", "a folder"])
+def test_a_database_that_cannot_be_read_is_said_on_the_page(
+    damage: str, built: Built, tmp_path: Path
+) -> None:
+    settings = replace(built.settings, data=tmp_path)
+    if damage == "garbage":
+        settings.warehouse_path.write_bytes(b"no database " * 1000)
+    else:
+        settings.warehouse_path.mkdir()
+    broken = TestClient(app(settings, hosts_of(3030)), base_url=ADDRESS)
+    for path in ("/", "/top", "/trust", "/artists/one?key=x", "/year.html"):
+        answer = broken.get(path)
+        assert answer.status_code == 503, path
+        assert "cannot be read at present" in answer.text
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/top", "/%09/one", "//evil.example/one"])
+def test_dates_of_the_form_lead_to_the_same_page_and_nowhere_else(
+    path: str, client: TestClient
+) -> None:
+    answer = client.get(f"{path}?from=2024-01-01&to=2024-01-09&by=time", follow_redirects=False)
+    if answer.status_code == 303:
+        assert answer.headers["location"] == "?by=time&period=2024-01-01..2024-01-09"
+    else:
+        assert answer.status_code == 404

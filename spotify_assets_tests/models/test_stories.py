@@ -363,7 +363,8 @@ def test_a_search_finds_what_is_misspelled_a_little(lived: Lived, look: Look) ->
 
 
 @pytest.mark.parametrize(
-    "typed", ["", " ", "%", "_", '"', "'", '" OR "', "*", "NEAR(", "\0", "a" * 999]
+    "typed",
+    ["", " ", "%", "_", '"', "'", '" OR "', "*", "NEAR(", "\0", "ab\0c", "\0abc", "a" * 999],
 )
 def test_a_search_takes_what_is_typed_as_words_and_nothing_else(
     typed: str, client: TestClient

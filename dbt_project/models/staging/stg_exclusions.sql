@@ -2,5 +2,6 @@ select
     exclusion_id,
     account_id,
     kind,
-    hidden_key
+    hidden_key,
+    name as hidden_name
 from {{ source('raw', 'exclusions') }}

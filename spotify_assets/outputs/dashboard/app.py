@@ -3,10 +3,14 @@
 It needs no script: a page is a form and links, and its address holds all of its state.
 """
 
+import logging
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -34,6 +38,8 @@ from spotify_assets.outputs.year.review import Review
 from spotify_assets.outputs.year.story import card
 from spotify_assets.same_origin import OwnRequestsOnly
 from spotify_assets.settings import Settings
+
+logger = logging.getLogger("uvicorn.error")  # the server's own
 
 STATIC = Path(__file__).parent / "static"
 
@@ -80,7 +86,10 @@ def app(settings: Settings, hosts: Collection[str], shared: Collection[str] = ()
             Route("/{page:str}", site.page),
         ],
         middleware=middleware,
-        exception_handlers={HTTPException: cast(Any, site.wrong)},
+        exception_handlers={
+            HTTPException: cast(Any, site.wrong),
+            **dict.fromkeys((SQLAlchemyError, sqlite3.Error, OSError), site.unreadable),
+        },
     )
 
 
@@ -133,6 +142,14 @@ class _Site:
         detail, status = error.detail, error.status_code
         return self.show(request, "wrong.html", status, page="", choice=None, detail=detail)
 
+    def unreadable(self, request: Request, error: Exception) -> Response:
+        """What stands where the database is damaged, or is being replaced."""
+        logger.error("A page could not be read: %s", str(error).partition("\n")[0])
+        said = (
+            "Your data cannot be read at present. If it stays so: spotify-assets status says why."
+        )
+        return self.show(request, "wrong.html", 503, page="", choice=None, detail=said)
+
     def _answer(
         self, request: Request, name: str, build: Callable[[Look, Choice], dict[str, Any]]
     ) -> Response:
@@ -173,11 +190,7 @@ class _Site:
 
 
 def _with_dates(request: Request) -> str:
-    """The same address with the two dates of the form as one period."""
+    """The same page with the two dates of the form as one period: an address without a path."""
     first, last = (request.query_params.get(name) or "" for name in ("from", "to"))
     kept = {k: v for k, v in request.query_params.items() if k not in ("from", "to", "period")}
-    return str(
-        request.url.replace(scheme="", netloc="").replace_query_params(
-            **kept, period=f"{first or last}..{last or first}"
-        )
-    )
+    return f"?{urlencode({**kept, 'period': f'{first or last}..{last or first}'})}"

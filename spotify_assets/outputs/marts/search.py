@@ -88,7 +88,7 @@ class Names:
 
 def plain(name: str) -> str:
     """A name without case and marks, in any script, as it is compared."""
-    parts = unicodedata.normalize("NFKD", name.casefold())
+    parts = unicodedata.normalize("NFKD", name.replace("\0", " ").casefold())
     return " ".join("".join(each for each in parts if not unicodedata.combining(each)).split())
 
 

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("hidden_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("exclusion_id"),
+        sqlite_autoincrement=True,
     )
     op.drop_table("model_watermarks")
     op.create_table(

@@ -60,7 +60,7 @@ def answers(url: str) -> bool:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     # Large enough for the whole lineage: the UI draws only what is in view.
-    opened = browser.new_page(viewport={"width": 4000, "height": 5400})
+    opened = browser.new_page(viewport={"width": 5200, "height": 6400})
     yield opened
     opened.close()
 

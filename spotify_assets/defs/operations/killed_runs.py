@@ -23,7 +23,7 @@ PROCESS_IDS = Path("/proc/self/ns/pid")  # the namespace in which a process id m
 BEGINS_WITHIN = timedelta(minutes=5)
 TAGGED = {
     *("refresh_job", "refresh_all_job", "daily_refresh_job", "models_job", "import_job"),
-    *("daily_backup_job", "weekly_restore_drill_job", "housekeeping_job"),
+    *("daily_backup_job", "weekly_restore_drill_job", "housekeeping_job", "covers_job"),
 }
 ALIVE = (
     dg.DagsterRunStatus.NOT_STARTED,

@@ -249,7 +249,7 @@ def test_a_token_that_cannot_be_kept_leaves_the_account_as_it_was(
     log_in("mira")
     before, token = state.accounts(), store.load("mira")
 
-    monkeypatch.setattr("spotify_assets.spotify.token_store.os.fsync", full_disk)
+    monkeypatch.setattr("spotify_assets.spotify.token_store.private_files.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         log_in("mira")
     assert state.accounts() == before
@@ -272,7 +272,7 @@ def test_a_refresh_token_is_not_spent_where_the_next_one_could_not_be_kept(
     sandbox.rotation = True
     try:
         with monkeypatch.context() as patch:
-            patch.setattr("spotify_assets.spotify.token_store.os.fsync", full_disk)
+            patch.setattr("spotify_assets.spotify.token_store.private_files.os.fsync", full_disk)
             assert "No space" in str(error_of_look(settings, state))
         assert error_of_look(settings, state) is None
     finally:

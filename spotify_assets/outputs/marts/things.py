@@ -28,14 +28,21 @@ class Thing:
 def thing(look: Look, kind: Kind, key: str, accounts: Sequence[str]) -> Thing | None:
     """An artist, track, album or podcast; None where there is none of this key."""
     columns = COLUMNS[kind]
+    # Of an album the artist's key is known where one of its tracks is the artist's own.
+    subtitle_key = {
+        Kind.TRACKS: "tracks.artist_key",
+        Kind.ALBUMS: "case when tracks.artist_name = tracks.album_artist_name"
+        " and tracks.artist_key <> 'unknown' then tracks.artist_key end",
+    }.get(kind, "null")
     of_key = f"tracks.{columns.key} = :key and tracks.content_type = :content_type"
     named = look.rows(
         f"""
         select
             tracks.{columns.name} as name,
             {"tracks." * (columns.subtitle != "null")}{columns.subtitle} as subtitle,
-            {"tracks.artist_key" if kind is Kind.TRACKS else "null"} as subtitle_key
-        from dim_tracks as tracks where {of_key} order by name is null limit 1
+            {subtitle_key} as subtitle_key
+        from dim_tracks as tracks where {of_key}
+        order by name is null, subtitle_key is null limit 1
         """,  # noqa: S608 # ours
         key=key,
         content_type=columns.content_type,

@@ -51,7 +51,7 @@ def main() -> None:
         page.get_by_text("recently_played_sensor").first.wait_for()
         page.wait_for_timeout(2000)
         page.screenshot(path=IMAGES / "automation.png")
-        page.set_viewport_size({"width": 1440, "height": 1400})
+        page.set_viewport_size({"width": 1440, "height": 1195})
         page.goto(f"http://127.0.0.1:{dashboard_port(PORT)}/?account=mira")
         page.screenshot(path=IMAGES / "dashboard.png")
         page.set_viewport_size({"width": 1440, "height": 1120})
